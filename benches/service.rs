@@ -1,0 +1,3 @@
+//! The service measured.
+
+fn main() {}

@@ -1,0 +1,5 @@
+//! POSIX sockets to work with.
+
+pub mod posix;
+
+pub mod linux;

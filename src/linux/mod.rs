@@ -1,0 +1,4 @@
+//! What only Linux has, under the rules of [`crate::posix`].
+
+pub mod packet_info;
+pub mod proc_children;

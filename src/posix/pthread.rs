@@ -1,0 +1,256 @@
+//! `<pthread.h>`: threads and mutexes.
+
+use std::cell::UnsafeCell;
+use std::ffi::{c_int, c_void};
+use std::mem::MaybeUninit;
+use std::ptr;
+
+pub use libc::{
+    PTHREAD_CREATE_DETACHED, PTHREAD_CREATE_JOINABLE, PTHREAD_MUTEX_ROBUST, PTHREAD_MUTEX_STALLED,
+    PTHREAD_PROCESS_PRIVATE, PTHREAD_PROCESS_SHARED, PTHREAD_STACK_MIN,
+};
+
+use super::error::{Error, Result};
+use super::ffi::{self, manual};
+use super::sys_mman::Zeroed;
+
+/// `pthread_t`: a thread that is to be joined or detached, once.
+#[derive(Debug)]
+pub struct pthread_t(libc::pthread_t);
+
+/// `pthread_attr_t`: how a thread is to be made.
+pub struct pthread_attr_t(libc::pthread_attr_t);
+
+/// `int pthread_attr_init(pthread_attr_t *attr)`: the defaults.
+#[doc = manual!("pthread_attr_init", "3")]
+pub fn pthread_attr_init() -> Result<pthread_attr_t> {
+    let mut attr = MaybeUninit::uninit();
+    // SAFETY: `attr` has room for the struct that is written.
+    let returned = unsafe { libc::pthread_attr_init(attr.as_mut_ptr()) };
+    ffi::number("pthread_attr_init", returned)?;
+    // SAFETY: pthread_attr_init() has succeeded, so it has written all of it.
+    Ok(pthread_attr_t(unsafe { attr.assume_init() }))
+}
+
+/// `int pthread_attr_destroy(pthread_attr_t *attr)`: gives the attributes up.
+#[doc = manual!("pthread_attr_destroy", "3")]
+pub fn pthread_attr_destroy(mut attr: pthread_attr_t) -> Result<()> {
+    // SAFETY: initialised by pthread_attr_init() and, being taken by value, not used again.
+    let returned = unsafe { libc::pthread_attr_destroy(&raw mut attr.0) };
+    ffi::number("pthread_attr_destroy", returned)
+}
+
+/// `int pthread_attr_setdetachstate(pthread_attr_t *attr, int detachstate)`: whether the thread is
+/// detached from the start.
+#[doc = manual!("pthread_attr_setdetachstate", "3")]
+pub fn pthread_attr_setdetachstate(attr: &mut pthread_attr_t, detachstate: c_int) -> Result<()> {
+    // SAFETY: `attr` is initialised and exclusively borrowed.
+    let returned = unsafe { libc::pthread_attr_setdetachstate(&raw mut attr.0, detachstate) };
+    ffi::number("pthread_attr_setdetachstate", returned)
+}
+
+/// `int pthread_attr_getdetachstate(const pthread_attr_t *attr, int *detachstate)`: reads it.
+#[doc = manual!("pthread_attr_getdetachstate", "3")]
+pub fn pthread_attr_getdetachstate(attr: &pthread_attr_t) -> Result<c_int> {
+    let mut detachstate = 0;
+    // SAFETY: `attr` is initialised, `detachstate` a writable int.
+    let returned =
+        unsafe { c::pthread_attr_getdetachstate(&raw const attr.0, &raw mut detachstate) };
+    ffi::number("pthread_attr_getdetachstate", returned)?;
+    Ok(detachstate)
+}
+
+mod c {
+    use std::ffi::c_int;
+
+    // In the C library, but not in the libc crate.
+    unsafe extern "C" {
+        pub(super) fn pthread_attr_getdetachstate(
+            attr: *const libc::pthread_attr_t,
+            detachstate: *mut c_int,
+        ) -> c_int;
+    }
+}
+
+/// `int pthread_attr_setstacksize(pthread_attr_t *attr, size_t stacksize)`: the size of the stack in
+/// bytes.
+#[doc = manual!("pthread_attr_setstacksize", "3")]
+pub fn pthread_attr_setstacksize(attr: &mut pthread_attr_t, stacksize: usize) -> Result<()> {
+    // SAFETY: `attr` is initialised and exclusively borrowed.
+    let returned = unsafe { libc::pthread_attr_setstacksize(&raw mut attr.0, stacksize) };
+    ffi::number("pthread_attr_setstacksize", returned)
+}
+
+/// `int pthread_attr_getstacksize(const pthread_attr_t *attr, size_t *stacksize)`: reads it.
+#[doc = manual!("pthread_attr_getstacksize", "3")]
+pub fn pthread_attr_getstacksize(attr: &pthread_attr_t) -> Result<usize> {
+    let mut stacksize = 0;
+    // SAFETY: `attr` is initialised, `stacksize` a writable integer.
+    let returned =
+        unsafe { libc::pthread_attr_getstacksize(&raw const attr.0, &raw mut stacksize) };
+    ffi::number("pthread_attr_getstacksize", returned)?;
+    Ok(stacksize)
+}
+
+/// `int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start_routine)(void *),
+/// void *arg)`: starts a thread that runs `start_routine(arg)`. On failure `arg` is still the
+/// caller's. A panic in `start_routine` aborts the process.
+#[doc = manual!("pthread_create", "3")]
+pub fn pthread_create<T: Send + 'static>(
+    attr: Option<&pthread_attr_t>,
+    start_routine: fn(T),
+    arg: T,
+) -> std::result::Result<pthread_t, (Error, T)> {
+    extern "C" fn start<T>(arg: *mut c_void) -> *mut c_void {
+        // SAFETY: the box that pthread_create() below gave to this one call.
+        let (start_routine, arg) = *unsafe { Box::from_raw(arg.cast::<(fn(T), T)>()) };
+        start_routine(arg);
+        ptr::null_mut()
+    }
+    let boxed = Box::into_raw(Box::new((start_routine, arg)));
+    // SAFETY: `start::<T>` takes the box over, in one thread, which T: Send allows.
+    match unsafe { pthread_create_raw(attr, start::<T>, boxed.cast()) } {
+        Ok(thread) => Ok(thread),
+        Err(error) => {
+            // SAFETY: no thread was made, so the box is still ours.
+            let (_, arg) = *unsafe { Box::from_raw(boxed) };
+            Err((error, arg))
+        }
+    }
+}
+
+/// [`pthread_create`] as C has it: an untyped function and pointer.
+///
+/// # Safety
+///
+/// `start_routine(arg)` is sound in another thread, at any time from now on.
+pub unsafe fn pthread_create_raw(
+    attr: Option<&pthread_attr_t>,
+    start_routine: extern "C" fn(*mut c_void) -> *mut c_void,
+    arg: *mut c_void,
+) -> Result<pthread_t> {
+    let attr = attr.map_or(ptr::null(), |attr| &raw const attr.0);
+    let mut thread = MaybeUninit::uninit();
+    // SAFETY: `thread` has room for the id, `attr` is null or initialised; the rest is the caller's
+    // contract.
+    let returned = unsafe { libc::pthread_create(thread.as_mut_ptr(), attr, start_routine, arg) };
+    ffi::number("pthread_create", returned)?;
+    // SAFETY: pthread_create() has succeeded, so it has written the id.
+    Ok(pthread_t(unsafe { thread.assume_init() }))
+}
+
+/// `int pthread_detach(pthread_t thread)`: lets the thread's memory go when it ends.
+#[doc = manual!("pthread_detach", "3")]
+pub fn pthread_detach(thread: pthread_t) -> Result<()> {
+    // SAFETY: a pthread_t is given up by the first join or detach, so this thread was neither.
+    let returned = unsafe { libc::pthread_detach(thread.0) };
+    ffi::number("pthread_detach", returned)
+}
+
+/// `int pthread_join(pthread_t thread, void **retval)`: waits for the thread's end.
+#[doc = manual!("pthread_join", "3")]
+pub fn pthread_join(thread: pthread_t) -> Result<()> {
+    // SAFETY: a pthread_t is given up by the first join or detach, so this thread was neither.
+    let returned = unsafe { libc::pthread_join(thread.0, ptr::null_mut()) };
+    ffi::number("pthread_join", returned)
+}
+
+/// `pthread_mutexattr_t`: what kind of mutex is to be made.
+pub struct pthread_mutexattr_t(libc::pthread_mutexattr_t);
+
+/// `int pthread_mutexattr_init(pthread_mutexattr_t *attr)`: the defaults.
+#[doc = manual!("pthread_mutexattr_init", "3")]
+pub fn pthread_mutexattr_init() -> Result<pthread_mutexattr_t> {
+    let mut attr = MaybeUninit::uninit();
+    // SAFETY: `attr` has room for the struct that is written.
+    let returned = unsafe { libc::pthread_mutexattr_init(attr.as_mut_ptr()) };
+    ffi::number("pthread_mutexattr_init", returned)?;
+    // SAFETY: pthread_mutexattr_init() has succeeded, so it has written all of it.
+    Ok(pthread_mutexattr_t(unsafe { attr.assume_init() }))
+}
+
+/// `int pthread_mutexattr_setpshared(pthread_mutexattr_t *attr, int pshared)`: whether processes
+/// may share it.
+#[doc = manual!("pthread_mutexattr_setpshared", "3")]
+pub fn pthread_mutexattr_setpshared(attr: &mut pthread_mutexattr_t, pshared: c_int) -> Result<()> {
+    // SAFETY: `attr` is initialised and exclusively borrowed.
+    let returned = unsafe { libc::pthread_mutexattr_setpshared(&raw mut attr.0, pshared) };
+    ffi::number("pthread_mutexattr_setpshared", returned)
+}
+
+/// `int pthread_mutexattr_setrobust(pthread_mutexattr_t *attr, int robustness)`: whether the death
+/// of its holder frees it.
+#[doc = manual!("pthread_mutexattr_setrobust", "3")]
+pub fn pthread_mutexattr_setrobust(
+    attr: &mut pthread_mutexattr_t,
+    robustness: c_int,
+) -> Result<()> {
+    // SAFETY: `attr` is initialised and exclusively borrowed.
+    let returned = unsafe { libc::pthread_mutexattr_setrobust(&raw mut attr.0, robustness) };
+    ffi::number("pthread_mutexattr_setrobust", returned)
+}
+
+/// `pthread_mutex_t`: a lock. For processes to share it, it lies in shared memory
+/// ([`mmap`](super::sys_mman::mmap)) and is made with `PTHREAD_PROCESS_SHARED`.
+pub struct pthread_mutex_t(UnsafeCell<libc::pthread_mutex_t>);
+
+// SAFETY: made to be used by many threads at once.
+unsafe impl Sync for pthread_mutex_t {}
+// SAFETY: bound to no thread while it is not locked, and a locked one is borrowed.
+unsafe impl Send for pthread_mutex_t {}
+// SAFETY: on Linux PTHREAD_MUTEX_INITIALIZER is all zeros.
+unsafe impl Zeroed for pthread_mutex_t {}
+
+/// `PTHREAD_MUTEX_INITIALIZER`: an unlocked mutex of this process.
+pub const fn PTHREAD_MUTEX_INITIALIZER() -> pthread_mutex_t {
+    pthread_mutex_t(UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER))
+}
+
+/// `int pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr)`: makes it a
+/// mutex of the kind that `attr` says. From here on it is shared, so it is given back as such.
+#[doc = manual!("pthread_mutex_init", "3")]
+pub fn pthread_mutex_init(
+    mutex: &'static mut pthread_mutex_t,
+    attr: Option<&pthread_mutexattr_t>,
+) -> Result<&'static pthread_mutex_t> {
+    let attr = attr.map_or(ptr::null(), |attr| &raw const attr.0);
+    // SAFETY: exclusively borrowed, so nobody holds it or waits for it; `attr` is null or
+    // initialised.
+    let returned = unsafe { libc::pthread_mutex_init(mutex.0.get(), attr) };
+    ffi::number("pthread_mutex_init", returned)?;
+    Ok(mutex)
+}
+
+/// `int pthread_mutex_lock(pthread_mutex_t *mutex)`: waits until it is ours. After `EOWNERDEAD`
+/// (robust mutexes) it is ours too, and [`pthread_mutex_consistent`] is due.
+#[doc = manual!("pthread_mutex_lock", "3")]
+pub fn pthread_mutex_lock(mutex: &pthread_mutex_t) -> Result<()> {
+    // SAFETY: initialised at birth; the mutex itself orders its users.
+    let returned = unsafe { libc::pthread_mutex_lock(mutex.0.get()) };
+    ffi::number("pthread_mutex_lock", returned)
+}
+
+/// `int pthread_mutex_trylock(pthread_mutex_t *mutex)`: takes it if it is free, otherwise `EBUSY`.
+#[doc = manual!("pthread_mutex_trylock", "3")]
+pub fn pthread_mutex_trylock(mutex: &pthread_mutex_t) -> Result<()> {
+    // SAFETY: initialised at birth; the mutex itself orders its users.
+    let returned = unsafe { libc::pthread_mutex_trylock(mutex.0.get()) };
+    ffi::number("pthread_mutex_trylock", returned)
+}
+
+/// `int pthread_mutex_unlock(pthread_mutex_t *mutex)`: lets the next one have it.
+#[doc = manual!("pthread_mutex_unlock", "3")]
+pub fn pthread_mutex_unlock(mutex: &pthread_mutex_t) -> Result<()> {
+    // SAFETY: initialised at birth; the mutex guards no memory that Rust knows of.
+    let returned = unsafe { libc::pthread_mutex_unlock(mutex.0.get()) };
+    ffi::number("pthread_mutex_unlock", returned)
+}
+
+/// `int pthread_mutex_consistent(pthread_mutex_t *mutex)`: makes a robust mutex usable again after
+/// its holder died.
+#[doc = manual!("pthread_mutex_consistent", "3")]
+pub fn pthread_mutex_consistent(mutex: &pthread_mutex_t) -> Result<()> {
+    // SAFETY: initialised at birth; the call refuses a mutex that is not in that state.
+    let returned = unsafe { libc::pthread_mutex_consistent(mutex.0.get()) };
+    ffi::number("pthread_mutex_consistent", returned)
+}

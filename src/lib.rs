@@ -1,5 +1,13 @@
-//! POSIX sockets to work with.
+//! POSIX sockets to work with: the map, in the order in which data flows.
 
 pub mod posix;
 
 pub mod linux;
+
+pub mod service;
+
+pub mod server;
+
+pub mod client;
+
+pub mod cli;

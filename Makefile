@@ -1,0 +1,101 @@
+# socklab: `make help` says what there is.
+
+PORT ?= 9000
+BIND ?= 127.0.0.1
+N ?= 37
+DESIGN ?= forked
+HOST ?= localhost
+
+SOCKLAB := target/release/socklab
+CC ?= cc
+CFLAGS := -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
+	-Wmissing-prototypes -Werror -pthread
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+# The C programs are found, not listed: one for each file.
+SHARED := c-compat/common.c $(wildcard c-compat/service/*.c)
+HEADERS := $(wildcard c-compat/*.h c-compat/service/*.h)
+PROGRAMS := $(patsubst c-compat/%.c,%,$(filter-out $(SHARED),$(wildcard c-compat/*.c c-compat/client/*.c)))
+DESIGNS := $(filter-out client/%,$(PROGRAMS))
+C := $(addprefix target/c/,$(PROGRAMS))
+C_SANITIZED := $(addprefix target/c/sanitized/,$(PROGRAMS)) target/c/thread-sanitized/threaded
+C_BENCH := target/c/bench/fibonacci target/c/bench/fibonacci-O0 target/c/bench/fibonacci-inlined
+
+.PHONY: help build c run test check lint fmt clippy doc clean client client-time bench-service tools \
+	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) FORCE
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  designs: $(DESIGNS)"
+	@echo "  variables: PORT=$(PORT) BIND=$(BIND) HOST=$(HOST) N=$(N) DESIGN=$(DESIGN) ARGS=$(ARGS)"
+
+build: $(SOCKLAB) c ## build the Rust program and the C twins
+
+run-%: ## run a server design in Rust: make run-forked, make run-select PORT=7000
+$(addprefix run-,$(DESIGNS)): run-%: $(SOCKLAB)
+	@exec $(SOCKLAB) serve $* --bind $(BIND) --port $(PORT) $(ARGS)
+
+run-c-%: ## run its C twin: make run-c-forked
+$(addprefix run-c-,$(DESIGNS)): run-c-%: target/c/%
+	@exec target/c/$* --bind $(BIND) --port $(PORT) $(ARGS)
+
+run: run-$(DESIGN) ## run the design that DESIGN names
+
+client: $(SOCKLAB) ## ask a Fibonacci server: make client N=30
+	@exec $(SOCKLAB) client fib $(HOST) $(PORT) -n $(N) $(ARGS)
+
+client-time: $(SOCKLAB) ## ask a time server
+	@exec $(SOCKLAB) client time $(HOST) $(PORT) $(ARGS)
+
+test: tools $(SOCKLAB) c $(C_SANITIZED) ## run all tests
+	cargo test --release --quiet
+
+check: test lint ## run all tests, then the formatter, the linter and the documentation
+
+lint: fmt clippy doc
+
+fmt:
+	cargo fmt --check
+
+clippy:
+	cargo clippy --release --all-targets --quiet -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
+
+bench-service: $(C_BENCH) ## the naive recursion: Rust against gcc, as ratios
+	cargo bench --quiet --bench service
+
+clean: ## remove what was built
+	rm -rf target
+
+# cargo knows best what is out of date.
+$(SOCKLAB): FORCE
+	@cargo build --release --quiet
+
+c: $(C)
+
+$(C): target/c/%: c-compat/%.c $(SHARED) $(HEADERS) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $< $(SHARED)
+
+target/c/sanitized/%: c-compat/%.c $(SHARED) $(HEADERS) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $< $(SHARED)
+
+target/c/thread-sanitized/%: c-compat/%.c $(SHARED) $(HEADERS) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fsanitize=thread -o $@ $< $(SHARED)
+
+# The recursion as the twins have it, without optimisation, and with inlining allowed.
+target/c/bench/fibonacci: BENCH_FLAGS := -O2
+target/c/bench/fibonacci-O0: BENCH_FLAGS := -O0
+target/c/bench/fibonacci-inlined: BENCH_FLAGS := -O2 -Dnoinline=
+$(C_BENCH): c-compat/bench/fibonacci.c $(SHARED) $(HEADERS) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(BENCH_FLAGS) -o $@ $< $(SHARED)
+
+tools:
+	@sh tests/tools.sh

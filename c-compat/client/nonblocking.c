@@ -1,0 +1,76 @@
+/* Non-Blocking: Example. Connects, makes the socket non-blocking and asks it again and again, until
+   data comes. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../common.h"
+
+static const struct timespec ROUND = {.tv_nsec = 10000000};
+
+static void say(const char *line)
+{
+    if (puts(line) == EOF || fflush(stdout) == EOF) die("write");
+}
+
+static long microseconds(void)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC, &now) == -1) die("clock_gettime");
+    return now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int main(int argc, char **argv)
+{
+    const char *words[2];
+    struct timeval timeout = {0};
+    int given = 0;
+    for (int i = 1; i < argc; i++) {
+        const char *value;
+        if (option(argc, argv, &i, "--timeout", "S", &value))
+            timeout = seconds_of("--timeout <S>", value);
+        else if (argv[i][0] == '-' || given == 2)
+            usage("unexpected argument '%s' found", argv[i]);
+        else
+            words[given++] = argv[i];
+    }
+    if (given < 2) usage("the following required arguments were not provided: <HOST> <PORT>");
+    const char *host = words[0];
+    unsigned short port = port_of("<PORT>", words[1]);
+
+    say("connecting!");
+    int sockfd = connect_to(host, port, SOCK_STREAM, timeout);
+    say("connected!");
+    if (fcntl(sockfd, F_SETFL, O_NONBLOCK) == -1) die("fcntl");
+    long limit = timeout.tv_sec * 1000000 + timeout.tv_usec;
+    long start = microseconds();
+    char buf[1024 + 1];
+    ssize_t length;
+    for (;;) {
+        length = recv(sockfd, buf, sizeof buf - 1, 0);
+        if (length != -1) break;
+        if (errno == EINTR) continue;
+        if (errno != EAGAIN) client_dies("recv", host, port);
+        say("EAGAIN\nEWOULDBLOCK");
+        if (limit > 0 && microseconds() - start >= limit) {
+            errno = EAGAIN;
+            client_dies("recv", host, port);
+        }
+        /* A signal may end it early. */
+        (void)nanosleep(&ROUND, NULL);
+    }
+    if (close(sockfd) == -1) die("close");
+    if (length == 0) {
+        fputs("error: the server closed the connection without a word\n", stderr);
+        return 1;
+    }
+    while (length > 0 && (buf[length - 1] == '\n' || buf[length - 1] == '\r'))
+        length--;
+    printf("received: %.*s\n", (int)length, buf);
+    if (fflush(stdout) == EOF) die("write");
+}

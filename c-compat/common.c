@@ -1,0 +1,399 @@
+#include "common.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "service/fibonacci.h"
+
+/* ---- the command line ---- */
+
+_Noreturn void usage(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("error: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    exit(2);
+}
+
+bool option(int argc, char **argv, int *i, const char *name, const char *metavar, const char **value)
+{
+    size_t length = strlen(name);
+    const char *argument = argv[*i];
+    if (strncmp(argument, name, length) != 0) return false;
+    if (argument[length] == '=') {
+        *value = argument + length + 1;
+        return true;
+    }
+    if (argument[length] != '\0') return false;
+    if (*i + 1 == argc) usage("a value is required for '%s <%s>' but none was supplied", name, metavar);
+    *value = argv[++*i];
+    return true;
+}
+
+static bool whole_number(const char *text, unsigned long largest, unsigned long *number)
+{
+    char *end;
+    errno = 0;
+    *number = strtoul(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number <= largest;
+}
+
+unsigned short port_of(const char *option, const char *text)
+{
+    unsigned long port;
+    if (!whole_number(text, 65535, &port))
+        usage("invalid value '%s' for '%s': a port is a number from 0 to 65535", text, option);
+    return (unsigned short)port;
+}
+
+struct timeval seconds_of(const char *option, const char *text)
+{
+    char *end;
+    double microseconds = strtod(text, &end) * 1e6;
+    if (end == text || *end != '\0' || !(microseconds >= 1.0 && microseconds <= 1e15))
+        usage("invalid value '%s' for '%s': a time is a number of seconds greater than 0, such as 0.5",
+              text, option);
+    long whole = (long)microseconds;
+    struct timeval timeout = {.tv_sec = whole / 1000000, .tv_usec = whole % 1000000};
+    return timeout;
+}
+
+static enum format format_of(const char *text)
+{
+    if (strcmp(text, "human") == 0) return HUMAN;
+    if (strcmp(text, "iso8601") == 0) return ISO8601;
+    if (strcmp(text, "daytime") == 0) return DAYTIME;
+    if (strcmp(text, "time") == 0) return TIME;
+    usage("invalid value '%s' for '--format <F>': a format is human, iso8601, daytime or time", text);
+}
+
+static void help(const char *name, int takes)
+{
+    printf("The C twin of `socklab serve %s`.\n\nUsage: %s [--bind ADDR] [--port N]%s%s%s\n", name, name,
+           takes & TAKES_MAX_N ? " [--max-n N]" : "", takes & TAKES_TIMEOUT ? " [--timeout S]" : "",
+           takes & TAKES_FORMAT ? " [--format F]" : "");
+    exit(fflush(stdout) == 0 ? 0 : 1);
+}
+
+/* The server's address, for errors. */
+static struct sockaddr_storage servaddr;
+static socklen_t servaddrlen;
+
+struct options server_options(int argc, char **argv, const char *name, int socktype, int takes)
+{
+    struct options options = {.max_n = DEFAULT_MAX_N, .timeout = {.tv_sec = 5}, .format = HUMAN};
+    const char *host = "127.0.0.1";
+    unsigned short port = 9000;
+    for (int i = 1; i < argc; i++) {
+        const char *value;
+        int took = 0;
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            help(name, takes);
+        } else if (option(argc, argv, &i, "--bind", "ADDR", &value)) {
+            host = value;
+        } else if (option(argc, argv, &i, "--port", "N", &value)) {
+            port = port_of("--port <N>", value);
+        } else if (option(argc, argv, &i, "--max-n", "N", &value)) {
+            took = TAKES_MAX_N;
+            if (!whole_number(value, LARGEST_N, &options.max_n))
+                usage("invalid value '%s' for '--max-n <N>': the largest n is a number from 0 to %d", value,
+                      LARGEST_N);
+        } else if (option(argc, argv, &i, "--timeout", "S", &value)) {
+            took = TAKES_TIMEOUT;
+            options.timeout = seconds_of("--timeout <S>", value);
+        } else if (option(argc, argv, &i, "--format", "F", &value)) {
+            took = TAKES_FORMAT;
+            options.format = format_of(value);
+        } else {
+            usage("unexpected argument '%s' found", argv[i]);
+        }
+        if ((took & takes) != took)
+            usage("'%s' does nothing in the design %s",
+                  took == TAKES_MAX_N ? "--max-n" : took == TAKES_TIMEOUT ? "--timeout" : "--format", name);
+    }
+
+    char service[8];
+    snprintf(service, sizeof service, "%u", port);
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = socktype};
+    struct addrinfo *answers;
+    int error = getaddrinfo(host, service, &hints, &answers);
+    if (error != 0) {
+        fprintf(stderr, "getaddrinfo: %s (%s)\n", error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error),
+                host);
+        exit(1);
+    }
+    memcpy(&options.servaddr, answers->ai_addr, answers->ai_addrlen);
+    options.servaddrlen = answers->ai_addrlen;
+    freeaddrinfo(answers);
+    servaddr = options.servaddr;
+    servaddrlen = options.servaddrlen;
+    return options;
+}
+
+/* ---- errors ---- */
+
+/* An address and its port as numbers: 127.0.0.1:9000, [::1]:9000. */
+static const char *address(const struct sockaddr_storage *addr, socklen_t addrlen)
+{
+    static char text[NI_MAXHOST + NI_MAXSERV];
+    char host[NI_MAXHOST], port[NI_MAXSERV];
+    if (getnameinfo((const struct sockaddr *)addr, addrlen, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return "an address of another family";
+    snprintf(text, sizeof text, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+    return text;
+}
+
+_Noreturn void die(const char *call)
+{
+    int error = errno;
+    const char *remedy = NULL;
+    switch (error) {
+    case EADDRINUSE:
+        remedy = "another socket has this port: stop its owner or take another --port";
+        break;
+    case EACCES: remedy = "a port below 1024 needs privilege: take a --port from 1024 on"; break;
+    case EADDRNOTAVAIL: remedy = "no interface here has this address: take another --bind"; break;
+    default: break;
+    }
+    if (remedy != NULL)
+        fprintf(stderr, "%s: %s (%s; %s)\n", call, strerror(error), address(&servaddr, servaddrlen), remedy);
+    else
+        fprintf(stderr, "%s: %s\n", call, strerror(error));
+    exit(1);
+}
+
+bool survive(const char *call)
+{
+    switch (errno) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM: report_errno(call); return true;
+    /* A signal, a client that is gone already, or an error of the network on the new socket. */
+    case EINTR:
+    case EAGAIN:
+    case ECONNABORTED:
+    case ECONNREFUSED:
+    case EPROTO:
+    case EPERM:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case ETIMEDOUT: return false;
+    default: die(call);
+    }
+}
+
+void pause_a_while(void)
+{
+    /* Without descriptors poll() only waits; a signal ends it early. */
+    (void)poll(NULL, 0, PAUSE);
+}
+
+void report(const char *line)
+{
+    static time_t last;
+    time_t now = time(NULL);
+    if (now == last) return;
+    last = now;
+    char text[256];
+    int length = snprintf(text, sizeof text, "%s\n", line);
+    /* There is nowhere to report that reporting failed. */
+    if (write(STDERR_FILENO, text, (size_t)length) == -1) return;
+}
+
+void report_errno(const char *call)
+{
+    char line[256];
+    snprintf(line, sizeof line, "%s: %s", call, strerror(errno));
+    report(line);
+}
+
+/* ---- stopping ---- */
+
+/* A request to stop (SIGINT, SIGTERM) becomes an end of file on every socket that a server may be
+   blocked in: the handler shuts the listening and the connected socket down for reading. A call
+   that is blocked there returns, and so does one that is only about to block, so there is no moment
+   at which the signal is lost; and what is being computed can still be sent. On Linux accept() on
+   such a socket fails with EINVAL, and select() calls it readable. */
+
+volatile sig_atomic_t stopping;
+static volatile sig_atomic_t listenfd_to_end = -1;
+static volatile sig_atomic_t connfd_to_end = -1;
+
+static void end_of_file(int fd)
+{
+    /* Fails on a UDP socket, which is not connected, and ends its reading all the same. */
+    if (fd != -1) (void)shutdown(fd, SHUT_RD);
+}
+
+static void stop(int signum)
+{
+    (void)signum;
+    int saved = errno;
+    stopping = 1;
+    end_of_file(listenfd_to_end);
+    end_of_file(connfd_to_end);
+    errno = saved;
+}
+
+void ready(const char *name, int listenfd)
+{
+    listenfd_to_end = listenfd;
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal");
+    struct sigaction act = {.sa_handler = stop, .sa_flags = SA_RESTART};
+    sigemptyset(&act.sa_mask);
+    if (sigaction(SIGINT, &act, NULL) == -1) die("sigaction");
+    if (sigaction(SIGTERM, &act, NULL) == -1) die("sigaction");
+
+    struct sockaddr_storage addr;
+    socklen_t addrlen = sizeof addr;
+    if (getsockname(listenfd, (struct sockaddr *)&addr, &addrlen) == -1) die("getsockname");
+    char line[128];
+    int length = snprintf(line, sizeof line, "%s: listening on %s\n", name, address(&addr, addrlen));
+    if (write(STDOUT_FILENO, line, (size_t)length) == -1) die("write");
+}
+
+void serving(int connfd)
+{
+    connfd_to_end = connfd;
+    if (stopping) end_of_file(connfd);
+}
+
+void served(void)
+{
+    connfd_to_end = -1;
+}
+
+void child_serves(int connfd)
+{
+    listenfd_to_end = -1;
+    serving(connfd);
+}
+
+void end_children(void)
+{
+    /* From here on a child that ends keeps its id until it is waited for, so that no signal can hit
+       a stranger. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR) die("signal");
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *children = fopen(path, "r");
+    if (children == NULL) {
+        report_errno("children");
+    } else {
+        int pid;
+        while (fscanf(children, "%d", &pid) == 1)
+            if (kill(pid, SIGTERM) == -1) die("kill");
+        fclose(children);
+    }
+    while (waitpid(-1, NULL, 0) != -1 || errno == EINTR) {
+    }
+    if (errno != ECHILD) die("waitpid");
+}
+
+/* ---- threads' connected sockets ---- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t none_connected = PTHREAD_COND_INITIALIZER;
+static int *connfds;
+static size_t connfds_count, connfds_room;
+
+void connected(int connfd)
+{
+    pthread_mutex_lock(&lock);
+    if (connfds_count == connfds_room) {
+        connfds_room = connfds_room == 0 ? 64 : 2 * connfds_room;
+        connfds = realloc(connfds, connfds_room * sizeof *connfds);
+        if (connfds == NULL) die("realloc");
+    }
+    connfds[connfds_count++] = connfd;
+    pthread_mutex_unlock(&lock);
+}
+
+void close_connected(int connfd)
+{
+    pthread_mutex_lock(&lock);
+    size_t i = 0;
+    while (connfds[i] != connfd)
+        i++;
+    connfds[i] = connfds[--connfds_count];
+    /* Closed under the lock, so that the number in the list is never another socket's. */
+    (void)close(connfd);
+    if (connfds_count == 0 && stopping) pthread_cond_broadcast(&none_connected);
+    pthread_mutex_unlock(&lock);
+}
+
+void end_connected(void)
+{
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < connfds_count; i++)
+        end_of_file(connfds[i]);
+    while (connfds_count > 0)
+        pthread_cond_wait(&none_connected, &lock);
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- clients ---- */
+
+_Noreturn void client_dies(const char *call, const char *host, unsigned short port)
+{
+    const char *why = errno == EAGAIN ? "; no answer in time" : errno == EINPROGRESS ? "; no connection in time" : "";
+    fprintf(stderr, "%s: %s (%s port %u%s)\n", call, strerror(errno), host, port, why);
+    exit(1);
+}
+
+int connect_to(const char *host, unsigned short port, int socktype, struct timeval timeout)
+{
+    char service[8];
+    snprintf(service, sizeof service, "%u", port);
+    struct addrinfo hints = {.ai_socktype = socktype};
+    struct addrinfo *res;
+    int error = getaddrinfo(host, service, &hints, &res);
+    if (error != 0) {
+        fprintf(stderr, "getaddrinfo: %s (%s port %u)\n",
+                error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error), host, port);
+        exit(1);
+    }
+    const char *call = "connect";
+    int failure = EINVAL;
+    for (struct addrinfo *ai = res; ai != NULL; ai = ai->ai_next) {
+        int sockfd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
+        if (sockfd == -1) {
+            call = "socket";
+            failure = errno;
+            continue;
+        }
+        if (setsockopt(sockfd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == -1) die("setsockopt");
+        if (setsockopt(sockfd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) == -1) die("setsockopt");
+        if (connect(sockfd, ai->ai_addr, ai->ai_addrlen) == 0) {
+            freeaddrinfo(res);
+            return sockfd;
+        }
+        call = "connect";
+        failure = errno;
+        if (close(sockfd) == -1) die("close");
+    }
+    freeaddrinfo(res);
+    errno = failure;
+    client_dies(call, host, port);
+}

@@ -1,0 +1,87 @@
+/* What every program here must do alike: read its arguments, say that it listens, stop when it is
+   asked to, and know which errors to survive. Its counterpart in Rust is src/server/lifecycle.rs
+   and src/server/options.rs, for the clients src/client/mod.rs. */
+
+#ifndef COMMON_H
+#define COMMON_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "service/time.h"
+
+/* A server's options. */
+struct options {
+    struct sockaddr_storage servaddr; /* where it listens; the address family follows */
+    socklen_t servaddrlen;
+    unsigned long max_n;    /* the largest n that is computed */
+    struct timeval timeout; /* how long one recv() or send() may take */
+    enum format format;     /* how the time is told */
+};
+
+/* Which options a design takes beside --bind and --port. */
+enum { TAKES_MAX_N = 1, TAKES_TIMEOUT = 2, TAKES_FORMAT = 4 };
+
+/* Set once the server has been asked to stop. From then on an end of file may be the server's own
+   doing, so it ends no request. */
+extern volatile sig_atomic_t stopping;
+
+/* How long a server that is short of something leaves its clients waiting, in milliseconds. */
+enum { PAUSE = 100 };
+
+/* The options of a server; a mistake is one line on standard error and exit status 2. */
+struct options server_options(int argc, char **argv, const char *name, int socktype, int takes);
+
+/* One line on standard error, as perror() has it, and exit status 1. */
+_Noreturn void die(const char *call);
+
+/* From here on SIGINT and SIGTERM stop the server, and a lost client is no SIGPIPE. Prints the line
+   that says where it listens. */
+void ready(const char *name, int listenfd);
+
+/* From here on a request to stop also ends the reading of this connected socket. */
+void serving(int connfd);
+
+/* The connected socket is about to be closed. */
+void served(void);
+
+/* In a new child: the listening socket is the parent's to shut down; ours is the connected one. */
+void child_serves(int connfd);
+
+/* Goes on after an error of accept(), recvfrom() or select() that a server outlives, and returns
+   whether it is a shortage that only time can end; dies of any other. */
+bool survive(const char *call);
+
+/* Waits for a shortage to end, instead of asking again and again. */
+void pause_a_while(void);
+
+/* One line on standard error, at most one in a second: clients can cause these errors. */
+void report(const char *line);
+void report_errno(const char *call);
+
+/* Asks every child to stop and waits until none is left. */
+void end_children(void);
+
+/* Remembers a connected socket that a thread is about to serve; closes one and forgets it; ends the
+   reading of all of them and waits until they are closed. */
+void connected(int connfd);
+void close_connected(int connfd);
+void end_connected(void);
+
+/* Values on a command line. */
+unsigned short port_of(const char *option, const char *text);
+struct timeval seconds_of(const char *option, const char *text);
+_Noreturn void usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Whether argv[*i] is the option `name`; its value, which may follow an '=', goes to *value. */
+bool option(int argc, char **argv, int *i, const char *name, const char *metavar, const char **value);
+
+/* A socket connected to the first address of the host that answers; dies if none does. */
+int connect_to(const char *host, unsigned short port, int socktype, struct timeval timeout);
+
+/* A client's failed call, with whom it was about; exit status 1. */
+_Noreturn void client_dies(const char *call, const char *host, unsigned short port);
+
+#endif

@@ -1,0 +1,35 @@
+/* TCP Fibonacci Service - Iterative */
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common.h"
+#include "service/fibonacci.h"
+
+int main(int argc, char **argv)
+{
+    struct options options = server_options(argc, argv, "iterative", SOCK_STREAM, TAKES_MAX_N);
+    struct sockaddr *servaddr = (struct sockaddr *)&options.servaddr;
+    int listenfd = socket(servaddr->sa_family, SOCK_STREAM, 0);
+    if (listenfd == -1) die("socket");
+    if (setsockopt(listenfd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) == -1) die("setsockopt");
+    if (bind(listenfd, servaddr, options.servaddrlen) == -1) die("bind");
+    if (listen(listenfd, 1) == -1) die("listen");
+    ready("iterative", listenfd);
+
+    for (;;) {
+        struct sockaddr_storage cliaddr;
+        socklen_t clilen = sizeof cliaddr;
+        int connfd = accept(listenfd, (struct sockaddr *)&cliaddr, &clilen);
+        if (connfd == -1) {
+            if (stopping) break;
+            if (survive("accept")) pause_a_while();
+            continue;
+        }
+        serving(connfd);
+        handle_request(connfd, options.max_n);
+        served();
+        if (close(connfd) == -1) die("close");
+    }
+    if (close(listenfd) == -1) die("close");
+}

@@ -1,0 +1,74 @@
+/* TCP Fibonacci Service - Threaded */
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common.h"
+#include "service/fibonacci.h"
+
+/* Enough for the deepest recursion with a signal handler on top of it, and so small that the C
+   library does not hand pages of it back, with a call of its own, whenever a thread ends. A
+   sanitizer's own frames need more. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+enum { STACK_SIZE = 256 * 1024 };
+#else
+enum { STACK_SIZE = 20 * 1024 };
+#endif
+
+struct client {
+    int connfd;
+    unsigned long max_n;
+};
+
+static void *serve_client(void *argument)
+{
+    struct client client = *(struct client *)argument;
+    free(argument);
+    handle_request(client.connfd, client.max_n);
+    close_connected(client.connfd);
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = server_options(argc, argv, "threaded", SOCK_STREAM, TAKES_MAX_N);
+    struct sockaddr *servaddr = (struct sockaddr *)&options.servaddr;
+    int listenfd = socket(servaddr->sa_family, SOCK_STREAM, 0);
+    if (listenfd == -1) die("socket");
+    if (setsockopt(listenfd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) == -1) die("setsockopt");
+    if (bind(listenfd, servaddr, options.servaddrlen) == -1) die("bind");
+    if (listen(listenfd, 5) == -1) die("listen");
+    pthread_attr_t attr;
+    if ((errno = pthread_attr_init(&attr)) != 0) die("pthread_attr_init");
+    if ((errno = pthread_attr_setstacksize(&attr, STACK_SIZE)) != 0) die("pthread_attr_setstacksize");
+    ready("threaded", listenfd);
+
+    for (;;) {
+        struct sockaddr_storage cliaddr;
+        socklen_t clilen = sizeof cliaddr;
+        int connfd = accept(listenfd, (struct sockaddr *)&cliaddr, &clilen);
+        if (connfd == -1) {
+            if (stopping) break;
+            if (survive("accept")) pause_a_while();
+            continue;
+        }
+        connected(connfd);
+        struct client *client = malloc(sizeof *client);
+        if (client == NULL) die("malloc");
+        *client = (struct client){.connfd = connfd, .max_n = options.max_n};
+        pthread_t thread;
+        if ((errno = pthread_create(&thread, &attr, serve_client, client)) == 0) {
+            if ((errno = pthread_detach(thread)) != 0) die("pthread_detach");
+        } else {
+            /* No thread to be had: this client is closed, the server goes on. */
+            report_errno("pthread_create");
+            free(client);
+            close_connected(connfd);
+        }
+    }
+    if (close(listenfd) == -1) die("close");
+    end_connected();
+}

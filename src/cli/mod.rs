@@ -1,0 +1,112 @@
+//! The command line: parsing and printing only.
+
+#![forbid(unsafe_code)]
+
+mod client;
+mod designs;
+mod serve;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use crate::posix::sys_socket::timeval;
+
+/// POSIX sockets to work with: a lecture's servers and clients, straight on the C socket API.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::Arguments),
+    Client(client::Arguments),
+    Designs(designs::Arguments),
+}
+
+/// What ends a command without success: a line for standard error and an exit status.
+struct Failure {
+    line: String,
+    status: u8,
+}
+
+impl Failure {
+    fn new(line: impl Into<String>) -> Self {
+        Self { line: line.into(), status: 1 }
+    }
+
+    fn usage(line: impl Into<String>) -> Self {
+        Self { line: line.into(), status: 2 }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        // Nobody reads any more: nothing to say, and nobody to say it to.
+        let line = if error.kind() == io::ErrorKind::BrokenPipe {
+            String::new()
+        } else {
+            format!("write: {error}")
+        };
+        Self { line, status: 1 }
+    }
+}
+
+/// Runs the program and returns its exit status: 0, or 1 for a failure, or 2 for a mistake on the
+/// command line; either of these with one line on standard error.
+pub fn main() -> ExitCode {
+    let done = match Cli::try_parse() {
+        Ok(cli) => match cli.command {
+            Command::Serve(arguments) => serve::run(&arguments),
+            Command::Client(arguments) => client::run(&arguments),
+            Command::Designs(arguments) => designs::run(&arguments),
+        },
+        Err(error) => mistake(&error),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.line.is_empty() {
+                // There is nowhere to report that reporting failed.
+                let _ = writeln!(io::stderr(), "{}", failure.line);
+            }
+            ExitCode::from(failure.status)
+        }
+    }
+}
+
+/// Help goes to standard output; a mistake is one line on standard error.
+fn mistake(error: &clap::Error) -> Result<(), Failure> {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(error.print()?),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Err(Failure::usage(error.render().to_string().trim_end()))
+        }
+        _ => {
+            let text = error.render().to_string();
+            let first = text.split("\n\n").next().unwrap_or_default();
+            let words: Vec<&str> = first.split_whitespace().collect();
+            Err(Failure::usage(words.join(" ")))
+        }
+    }
+}
+
+/// `--port`
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| String::from("a port is a number from 0 to 65535"))
+}
+
+/// `--timeout`: seconds, as C's timeval.
+fn seconds(text: &str) -> Result<timeval, String> {
+    let microseconds = text.parse::<f64>().unwrap_or(f64::NAN) * 1e6;
+    if !(1.0..=1e15).contains(&microseconds) {
+        return Err(String::from("a time is a number of seconds greater than 0, such as 0.5"));
+    }
+    let microseconds = microseconds as i64;
+    Ok(timeval { tv_sec: microseconds / 1_000_000, tv_usec: microseconds % 1_000_000 })
+}

@@ -1,0 +1,93 @@
+//! `socklab serve`: run a server design.
+
+use clap::Args;
+
+use super::{Failure, port, seconds};
+use crate::posix::sys_socket::timeval;
+use crate::server::{self, DESIGNS, Options, Refusal, Service, Silent};
+use crate::service::fibonacci::{DEFAULT_MAX_N, LARGEST_N};
+use crate::service::time::Format;
+
+/// Run a server design until SIGINT (Ctrl-C) or SIGTERM; what is being computed is still answered.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  socklab serve forked                        on 127.0.0.1, port 9000
+  socklab serve select --bind :: --port 0     on every address, a free port
+  socklab serve udp_iterative --format iso8601
+
+`socklab designs` says what each design does and what breaks it.")]
+pub(super) struct Arguments {
+    /// The design: one of those that `socklab designs` lists
+    design: String,
+    /// The address to listen on: a host name, an IPv4 or an IPv6 address; 0.0.0.0 or :: for all,
+    /// which opens the service to the network
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    bind: String,
+    /// The port, 0 to 65535; 0 takes a free one, which the first line of output names
+    #[arg(long, value_name = "N", default_value = "9000", value_parser = port)]
+    port: u16,
+    /// The largest n that is computed, at most 93 [default: 45]. Each one more costs 1.6 times the
+    /// time: 45 takes seconds, 60 an hour, 93 centuries
+    #[arg(long, value_name = "N", value_parser = max_n)]
+    max_n: Option<u64>,
+    /// How many seconds one recv or send may take, such as 0.5 [default: 5] (design timeout)
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    timeout: Option<timeval>,
+    /// How the time is told: human, iso8601, daytime (RFC 867) or time (RFC 868) [default: human]
+    /// (designs on UDP)
+    #[arg(long, value_name = "F", value_parser = format)]
+    format: Option<Format>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let Some(design) = server::find(&arguments.design) else {
+        let names: Vec<&str> = DESIGNS.iter().map(|design| design.name).collect();
+        return Err(Failure::usage(format!(
+            "error: no design '{}': there are {}",
+            arguments.design,
+            names.join(", ")
+        )));
+    };
+    let fibonacci = design.service == Service::Fibonacci;
+    let times_out = design.promises.silent == Silent::StallsUntilTimeout;
+    for (option, given, meant) in [
+        ("--max-n", arguments.max_n.is_some(), fibonacci),
+        ("--timeout", arguments.timeout.is_some(), times_out),
+        ("--format", arguments.format.is_some(), !fibonacci),
+    ] {
+        if given && !meant {
+            return Err(Failure::usage(format!(
+                "error: '{option}' does nothing in the design {}",
+                design.name
+            )));
+        }
+    }
+    let servaddr = Options::resolve(&arguments.bind, arguments.port, design.transport)
+        .map_err(|error| Failure::new(format!("{error} ({})", arguments.bind)))?;
+    let options = Options {
+        servaddr,
+        max_n: arguments.max_n.unwrap_or(DEFAULT_MAX_N),
+        timeout: arguments.timeout.unwrap_or(timeval { tv_sec: 5, tv_usec: 0 }),
+        format: arguments.format.unwrap_or_default(),
+    };
+    (design.serve)(&options)
+        .map_err(|error| Failure::new(Refusal { error: &error, servaddr: &servaddr }.to_string()))
+}
+
+fn max_n(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(n) if n <= LARGEST_N => Ok(n),
+        _ => Err(format!("the largest n is a number from 0 to {LARGEST_N}")),
+    }
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "human" => Ok(Format::Human),
+        "iso8601" => Ok(Format::Iso8601),
+        "daytime" => Ok(Format::Daytime),
+        "time" => Ok(Format::Time),
+        _ => Err(String::from("a format is human, iso8601, daytime or time")),
+    }
+}

@@ -1,0 +1,61 @@
+//! TCP Fibonacci Service - Iterative
+//!
+//! **Changes**: TCP instead of UDP. A listening socket, and for each client a connected one, served
+//! from its request to its answer before the next client is accepted.
+//!
+//! **Breaks**: a client that connects and says nothing stops everybody else, and so does one whose
+//! request takes long. With a backlog of 1 two more can wait; the others' connects are not answered
+//! and tried again by their kernels after 1, 3, 7 s.
+
+use crate::posix::Result;
+use crate::posix::sys_socket::*;
+use crate::posix::unistd::*;
+use crate::server::*;
+use crate::service::fibonacci::handle_request;
+
+const NAME: &str = "iterative";
+
+pub(super) const DESIGN: Design = Design {
+    name: NAME,
+    slide: "TCP Fibonacci Service - Iterative",
+    changes: "TCP: a listening socket, a connected one for each client in turn",
+    transport: Transport::Tcp,
+    service: Service::Fibonacci,
+    promises: Promises {
+        serves: Serves::Forever,
+        silent: Silent::Stalls,
+        heavy: Heavy::Stalls,
+        per_client: PerClient::Descriptor,
+        idle: Idle::Sleeps,
+        descriptors: None,
+        calls: Some(4),
+    },
+    serve,
+};
+
+fn serve(options: &Options) -> Result<()> {
+    let servaddr = &options.servaddr;
+    let listenfd = socket(servaddr.ss_family.into(), SOCK_STREAM, 0)?;
+    setsockopt(&listenfd, SOL_SOCKET, SO_REUSEADDR, &1)?;
+    bind(&listenfd, servaddr)?;
+    listen(&listenfd, 1)?;
+    lifecycle::ready(NAME, &listenfd)?;
+
+    loop {
+        let (connfd, _cliaddr) = match accept(&listenfd) {
+            Ok(accepted) => accepted,
+            Err(_) if lifecycle::stopping() => break,
+            Err(error) => {
+                if lifecycle::survive(error)? {
+                    lifecycle::pause();
+                }
+                continue;
+            }
+        };
+        lifecycle::serving(&connfd);
+        handle_request(&connfd, options.max_n);
+        lifecycle::served();
+        close(connfd)?;
+    }
+    close(listenfd)
+}

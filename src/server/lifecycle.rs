@@ -1,0 +1,186 @@
+//! What every server must do alike: say that it listens, stop when it is asked to, and know which
+//! errors to survive. Its counterpart in C is `c-compat/common.c`.
+//!
+//! A request to stop (SIGINT, SIGTERM) becomes an end of file on every socket that a server may be
+//! blocked in: the handler shuts the listening and the connected socket down for reading. A call
+//! that is blocked there returns, and so does one that is only about to block, so there is no moment
+//! at which the signal is lost; and what is being computed can still be sent. On Linux accept() on
+//! such a socket fails with EINVAL, and select() calls it readable.
+
+#![expect(unsafe_code, reason = "a signal handler, and descriptors that it knows by number")]
+
+use std::ffi::c_int;
+use std::fmt::Display;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering::SeqCst};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use super::options::address;
+use crate::linux::proc_children::children;
+use crate::posix::error::{
+    EAGAIN, ECHILD, ECONNABORTED, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH, EINTR, EMFILE, ENETDOWN,
+    ENETUNREACH, ENFILE, ENOBUFS, ENOMEM, ENONET, ENOPROTOOPT, EOPNOTSUPP, EPERM, EPROTO,
+    ETIMEDOUT, errno, set_errno,
+};
+use crate::posix::poll::poll;
+use crate::posix::signal::{
+    SA_RESTART, SIG_DFL, SIG_IGN, SIGCHLD, SIGINT, SIGPIPE, SIGTERM, handler, kill, sigaction,
+    sigemptyset, signal,
+};
+use crate::posix::sys_socket::{SHUT_RD, getsockname, shutdown};
+use crate::posix::sys_wait::waitpid;
+use crate::posix::time::time;
+use crate::posix::unistd::{close, write};
+use crate::posix::{Error, Result};
+use crate::service::STOPPING;
+
+static LISTENFD: AtomicI32 = AtomicI32::new(-1);
+static CONNFD: AtomicI32 = AtomicI32::new(-1);
+
+extern "C" fn stop(_signum: c_int) {
+    let saved = errno();
+    STOPPING.store(true, SeqCst);
+    end_of_file(LISTENFD.load(SeqCst));
+    end_of_file(CONNFD.load(SeqCst));
+    set_errno(saved);
+}
+
+fn end_of_file(fd: RawFd) {
+    if fd != -1 {
+        // SAFETY: a socket that the server has open; were it closed just now, the call would only
+        // fail.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        // Fails on a UDP socket, which is not connected, and ends its reading all the same.
+        let _ = shutdown(fd, SHUT_RD);
+    }
+}
+
+/// From here on SIGINT and SIGTERM stop the server, and a lost client is no SIGPIPE. Prints the
+/// line that says where it listens.
+pub fn ready(name: &str, listenfd: &OwnedFd) -> Result<()> {
+    LISTENFD.store(listenfd.as_raw_fd(), SeqCst);
+    signal(SIGPIPE, SIG_IGN)?;
+    let act = sigaction { sa_handler: handler(stop), sa_mask: sigemptyset(), sa_flags: SA_RESTART };
+    for signum in [SIGINT, SIGTERM] {
+        // SAFETY: `stop` uses atomics and shutdown(), which is async-signal-safe, and keeps errno.
+        unsafe { sigaction(signum, Some(&act)) }?;
+    }
+    let line = format!("{name}: listening on {}\n", address(&getsockname(listenfd)?));
+    write(std::io::stdout().as_fd(), line.as_bytes())?;
+    Ok(())
+}
+
+/// Whether the server has been asked to stop.
+pub fn stopping() -> bool {
+    STOPPING.load(SeqCst)
+}
+
+/// From here on a request to stop also ends the reading of this connected socket.
+pub fn serving(connfd: &OwnedFd) {
+    CONNFD.store(connfd.as_raw_fd(), SeqCst);
+    if stopping() {
+        end_of_file(connfd.as_raw_fd());
+    }
+}
+
+/// The connected socket is about to be closed.
+pub fn served() {
+    CONNFD.store(-1, SeqCst);
+}
+
+/// In a new child: the listening socket is the parent's to shut down; ours is the connected one.
+pub fn child_serves(connfd: &OwnedFd) {
+    LISTENFD.store(-1, SeqCst);
+    serving(connfd);
+}
+
+/// Goes on after an error of accept(), recvfrom() or select() that a server outlives, and returns
+/// whether it is a shortage that only time can end; any other error is returned.
+/// [accept(2)](https://man7.org/linux/man-pages/man2/accept.2.html), "Error handling"
+pub fn survive(error: Error) -> Result<bool> {
+    match error.errno() {
+        EMFILE | ENFILE | ENOBUFS | ENOMEM => {
+            report(error);
+            Ok(true)
+        }
+        // A signal, a client that is gone already, or an error of the network on the new socket.
+        EINTR | EAGAIN | ECONNABORTED | ECONNREFUSED | EPROTO | EPERM | ENOPROTOOPT
+        | EOPNOTSUPP | ENETDOWN | ENETUNREACH | EHOSTDOWN | EHOSTUNREACH | ENONET | ETIMEDOUT => {
+            Ok(false)
+        }
+        _ => Err(error),
+    }
+}
+
+/// How long a server that is short of something leaves its clients waiting, in milliseconds.
+pub const PAUSE: c_int = 100;
+
+/// Waits for a shortage to end, instead of asking again and again.
+pub fn pause() {
+    // Without descriptors poll() only waits; a signal ends it early.
+    let _ = poll(&mut [], PAUSE);
+}
+
+/// One line on standard error, at most one in a second: clients can cause these errors.
+pub fn report(what: impl Display) {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    let now = time();
+    if LAST.swap(now, SeqCst) != now {
+        let line = format!("{what}\n");
+        // There is nowhere to report that reporting failed.
+        let _ = write(std::io::stderr().as_fd(), line.as_bytes());
+    }
+}
+
+/// Asks every child to stop and waits until none is left.
+pub fn end_children() -> Result<()> {
+    // From here on a child that ends keeps its id until it is waited for, so that no signal can
+    // hit a stranger.
+    signal(SIGCHLD, SIG_DFL)?;
+    match children() {
+        Ok(pids) => {
+            for pid in pids {
+                kill(pid, SIGTERM)?;
+            }
+        }
+        Err(error) => report(format_args!("children: {error}")),
+    }
+    loop {
+        match waitpid(-1, 0) {
+            Ok(_) => {}
+            Err(error) if error.errno() == EINTR => {}
+            Err(error) if error.errno() == ECHILD => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+static CONNECTED: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
+static NONE_CONNECTED: Condvar = Condvar::new();
+
+/// Remembers a connected socket that a thread is about to serve.
+pub fn connected(connfd: &OwnedFd) {
+    CONNECTED.lock().unwrap_or_else(PoisonError::into_inner).push(connfd.as_raw_fd());
+}
+
+/// Closes a remembered socket and forgets it.
+pub fn close_connected(connfd: OwnedFd) {
+    let mut connected = CONNECTED.lock().unwrap_or_else(PoisonError::into_inner);
+    connected.retain(|&fd| fd != connfd.as_raw_fd());
+    // Closed under the lock, so that the number in the list is never another socket's.
+    let _ = close(connfd);
+    if connected.is_empty() && stopping() {
+        NONE_CONNECTED.notify_all();
+    }
+}
+
+/// Ends the reading of every remembered socket and waits until all of them are closed.
+pub fn end_connected() {
+    let mut connected = CONNECTED.lock().unwrap_or_else(PoisonError::into_inner);
+    for &fd in connected.iter() {
+        end_of_file(fd);
+    }
+    while !connected.is_empty() {
+        connected = NONE_CONNECTED.wait(connected).unwrap_or_else(PoisonError::into_inner);
+    }
+}

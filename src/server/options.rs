@@ -1,0 +1,73 @@
+//! What a server is told on its command line.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::CString;
+
+use crate::posix::error::{EACCES, EADDRINUSE, EADDRNOTAVAIL};
+use crate::posix::netdb::{
+    AI_PASSIVE, addrinfo, getaddrinfo, getnameinfo, {NI_NUMERICHOST, NI_NUMERICSERV},
+};
+use crate::posix::sys_socket::{SOCK_DGRAM, SOCK_STREAM, sockaddr_storage, timeval};
+use crate::posix::{Error, Result};
+use crate::server::Transport;
+use crate::service::time::Format;
+
+/// A server's options.
+#[derive(Clone)]
+pub struct Options {
+    /// Where it listens; the address family follows.
+    pub servaddr: sockaddr_storage,
+    /// The largest n that is computed.
+    pub max_n: u64,
+    /// How long one `recv` or `send` may take.
+    pub timeout: timeval,
+    /// How the time is told.
+    pub format: Format,
+}
+
+impl Options {
+    /// The address of `host` and `port`, the first that the resolver names.
+    pub fn resolve(host: &str, port: u16, transport: Transport) -> Result<sockaddr_storage> {
+        let mut hints = addrinfo();
+        hints.ai_flags = AI_PASSIVE;
+        hints.ai_socktype = match transport {
+            Transport::Tcp => SOCK_STREAM,
+            Transport::Udp => SOCK_DGRAM,
+        };
+        // No name has a NUL in it; what would be cut there is not found.
+        let node = CString::new(host).unwrap_or_default();
+        let service = CString::new(port.to_string()).unwrap_or_default();
+        let answers = getaddrinfo(Some(&node), Some(&service), Some(&hints))?;
+        Ok(answers.iter().next().map_or(sockaddr_storage(), |first| first.ai_addr))
+    }
+}
+
+/// An error at the start, with the address that it is about and what can be done.
+pub struct Refusal<'a> {
+    /// What failed.
+    pub error: &'a Error,
+    /// The server's address.
+    pub servaddr: &'a sockaddr_storage,
+}
+
+impl std::fmt::Display for Refusal<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let remedy = match self.error.errno() {
+            EADDRINUSE => "another socket has this port: stop its owner or take another --port",
+            EACCES => "a port below 1024 needs privilege: take a --port from 1024 on",
+            EADDRNOTAVAIL => "no interface here has this address: take another --bind",
+            _ => return write!(f, "{}", self.error),
+        };
+        write!(f, "{} ({}; {remedy})", self.error, address(self.servaddr))
+    }
+}
+
+/// An address and its port as numbers: `127.0.0.1:9000`, `[::1]:9000`.
+pub(super) fn address(addr: &sockaddr_storage) -> String {
+    let Ok((host, port)) = getnameinfo(addr, NI_NUMERICHOST | NI_NUMERICSERV) else {
+        return String::from("an address of another family");
+    };
+    let (host, port) = (host.to_string_lossy(), port.to_string_lossy());
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}

@@ -1,0 +1,88 @@
+//! TCP Fibonacci Service - Threaded
+//!
+//! **Changes** against forked: a thread instead of a process. It gets the function to run and the
+//! connected socket; nothing is copied and nothing is closed twice. Detached, so that its memory is
+//! released when it ends.
+//!
+//! **Breaks**: memory is shared, so what one thread breaks is broken for all; a thread for each
+//! client, without limit.
+
+use std::os::fd::OwnedFd;
+
+use crate::posix::Result;
+use crate::posix::pthread::*;
+use crate::posix::sys_socket::*;
+use crate::posix::unistd::*;
+use crate::server::*;
+use crate::service::fibonacci::handle_request;
+
+const NAME: &str = "threaded";
+
+pub(super) const DESIGN: Design = Design {
+    name: NAME,
+    slide: "TCP Fibonacci Service - Threaded",
+    changes: "pthread_create() instead of fork(): a thread for each client",
+    transport: Transport::Tcp,
+    service: Service::Fibonacci,
+    promises: Promises {
+        serves: Serves::Forever,
+        silent: Silent::Harmless,
+        heavy: Heavy::Harmless,
+        per_client: PerClient::Thread,
+        idle: Idle::Sleeps,
+        descriptors: None,
+        calls: Some(11),
+    },
+    serve,
+};
+
+/// Enough for the deepest recursion with a signal handler on top of it, and so small that the C
+/// library does not hand pages of it back, with a call of its own, whenever a thread ends.
+const STACK_SIZE: usize = 20 * 1024;
+
+struct Client {
+    connfd: OwnedFd,
+    max_n: u64,
+}
+
+fn serve(options: &Options) -> Result<()> {
+    let servaddr = &options.servaddr;
+    let listenfd = socket(servaddr.ss_family.into(), SOCK_STREAM, 0)?;
+    setsockopt(&listenfd, SOL_SOCKET, SO_REUSEADDR, &1)?;
+    bind(&listenfd, servaddr)?;
+    listen(&listenfd, 5)?;
+    let mut attr = pthread_attr_init()?;
+    pthread_attr_setstacksize(&mut attr, STACK_SIZE)?;
+    lifecycle::ready(NAME, &listenfd)?;
+
+    loop {
+        let (connfd, _cliaddr) = match accept(&listenfd) {
+            Ok(accepted) => accepted,
+            Err(_) if lifecycle::stopping() => break,
+            Err(error) => {
+                if lifecycle::survive(error)? {
+                    lifecycle::pause();
+                }
+                continue;
+            }
+        };
+        lifecycle::connected(&connfd);
+        let client = Client { connfd, max_n: options.max_n };
+        match pthread_create(Some(&attr), serve_client, client) {
+            Ok(thread) => pthread_detach(thread)?,
+            // No thread to be had: this client is closed, the server goes on.
+            Err((error, client)) => {
+                lifecycle::report(error);
+                lifecycle::close_connected(client.connfd);
+            }
+        }
+    }
+    close(listenfd)?;
+    lifecycle::end_connected();
+    Ok(())
+}
+
+fn serve_client(client: Client) {
+    handle_request(&client.connfd, client.max_n);
+    lifecycle::close_connected(client.connfd);
+}

@@ -1,0 +1,306 @@
+//! The Fibonacci service over TCP: one request per connection.
+//!
+//! A request is a decimal integer, ended by a newline or a NUL (a carriage return before it is
+//! dropped) or, after a digit, by the end of file. The answer is the Fibonacci number in decimal
+//! with nothing after it, or one line that begins with `error: `; then the server closes.
+
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+
+use super::STOPPING;
+use crate::posix::error::{EAGAIN, EINTR, EWOULDBLOCK};
+use crate::posix::sys_socket::{recv, send};
+
+/// The longest request, in bytes, without what ends it.
+pub const REQUEST_MAX: usize = 32;
+/// The largest n whose Fibonacci number fits 64 bits.
+pub const LARGEST_N: u64 = 93;
+/// The largest n that is computed unless the server is told otherwise: a few seconds of one CPU.
+pub const DEFAULT_MAX_N: u64 = 45;
+
+/// The nth Fibonacci number by the naive recursion: the load that the lecture is about, one call
+/// for each node of the tree.
+///
+/// The lecture's phrasing, on an unsigned 64-bit integer, and never inlined, in both languages. Left
+/// to inline it, a compiler computes something else: gcc -O2 unrolls the recursion eight levels deep
+/// into loops and LLVM may merge equal subtrees, so neither time would say what a call costs.
+#[inline(never)]
+pub fn fib(n: u64) -> u64 {
+    if n == 0 {
+        0
+    } else if n == 1 {
+        1
+    } else {
+        fib(n - 1) + fib(n - 2)
+    }
+}
+
+/// Serves one client on a blocking socket, from its request to its answer. Whatever goes wrong with
+/// a connected socket is that client's trouble alone, so nothing is returned.
+pub fn handle_request(connfd: &OwnedFd, max_n: u64) {
+    let mut exchange = Exchange::new(max_n);
+    loop {
+        match exchange.advance(connfd) {
+            Progress::More => {}
+            // Only a time limit (SO_RCVTIMEO, SO_SNDTIMEO) makes a blocking socket say EAGAIN.
+            Progress::Blocked => return exchange.time_out(connfd),
+            Progress::Done => return,
+        }
+    }
+}
+
+/// How far [`Exchange::advance`] has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Some bytes came or went, and more have to.
+    More,
+    /// The call would have blocked: `EAGAIN`, `EWOULDBLOCK`.
+    Blocked,
+    /// Answered, or nothing to answer, or the client is lost: time to close.
+    Done,
+}
+
+/// One request and its answer, as far as they have come.
+pub struct Exchange {
+    max_n: u64,
+    line: [u8; REQUEST_MAX],
+    received: usize,
+    answer: Answer,
+    sent: usize,
+}
+
+impl Exchange {
+    /// Nothing received, nothing sent; requests up to `max_n`.
+    pub const fn new(max_n: u64) -> Self {
+        Self { max_n, line: [0; REQUEST_MAX], received: 0, answer: Answer::new(), sent: 0 }
+    }
+
+    /// Whether it is the answer's turn, so that the socket has to be writable, not readable.
+    pub const fn is_answering(&self) -> bool {
+        self.answer.length > 0
+    }
+
+    /// At most one `recv` and one `send`, on a blocking or a non-blocking socket.
+    pub fn advance(&mut self, connfd: &OwnedFd) -> Progress {
+        if !self.is_answering() {
+            let mut buf = [0; 2 * REQUEST_MAX];
+            let n = match recv(connfd, &mut buf, 0) {
+                Ok(n) => n,
+                Err(error) => return after(error.errno()),
+            };
+            match self.take(&buf[..n]) {
+                Progress::More => {}
+                other => return other,
+            }
+            if !self.is_answering() {
+                return Progress::More;
+            }
+        }
+        match send(connfd, &self.answer.text[self.sent..self.answer.length], 0) {
+            Ok(n) => self.sent += n,
+            Err(error) => return after(error.errno()),
+        }
+        if self.sent == self.answer.length { Progress::Done } else { Progress::More }
+    }
+
+    /// Tells a client that its time is over.
+    pub fn time_out(&mut self, connfd: &OwnedFd) {
+        if !self.is_answering() {
+            self.answer.refuse("no complete request in time", self.max_n);
+            // The client may be gone, or not reading; it is not asked twice.
+            let _ = send(connfd, &self.answer.text[..self.answer.length], 0);
+        }
+    }
+
+    /// Takes what was received, nothing being the end of file, and computes the answer if the
+    /// request is whole.
+    fn take(&mut self, bytes: &[u8]) -> Progress {
+        if bytes.is_empty() {
+            if self.received == 0 || STOPPING.load(Ordering::SeqCst) {
+                return Progress::Done;
+            }
+            self.compute();
+            return Progress::More;
+        }
+        for &byte in bytes {
+            if byte == b'\n' || byte == b'\0' {
+                self.compute();
+                break;
+            }
+            if self.received == REQUEST_MAX {
+                self.answer.refuse("longer than 32 bytes", self.max_n);
+                break;
+            }
+            self.line[self.received] = byte;
+            self.received += 1;
+        }
+        Progress::More
+    }
+
+    fn compute(&mut self) {
+        match parse(&self.line[..self.received], self.max_n) {
+            Ok(n) => self.answer.number(fib(n)),
+            Err(what) => self.answer.refuse(what, self.max_n),
+        }
+    }
+}
+
+const fn after(errno: i32) -> Progress {
+    match errno {
+        EINTR => Progress::More,
+        EAGAIN => Progress::Blocked,
+        // A reset, a broken pipe, no memory: nothing more can be said to this client.
+        _ => Progress::Done,
+    }
+}
+
+const _: () = assert!(EAGAIN == EWOULDBLOCK);
+
+/// The number on a request's line, or what is wrong with it.
+fn parse(line: &[u8], max_n: u64) -> Result<u64, &'static str> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let digits = line.strip_prefix(b"-").unwrap_or(line);
+    if line.is_empty() {
+        return Err("empty request");
+    }
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err("not a decimal integer");
+    }
+    if digits.len() < line.len() {
+        return Err("negative");
+    }
+    let mut n: u64 = 0;
+    for digit in digits {
+        n = n * 10 + u64::from(digit - b'0');
+        if n > max_n {
+            return Err("too large");
+        }
+    }
+    Ok(n)
+}
+
+/// Room for any answer: 20 digits, or an error's line.
+const ANSWER_MAX: usize = 96;
+
+struct Answer {
+    text: [u8; ANSWER_MAX],
+    length: usize,
+}
+
+impl Answer {
+    const fn new() -> Self {
+        Self { text: [0; ANSWER_MAX], length: 0 }
+    }
+
+    fn number(&mut self, number: u64) {
+        self.print(format_args!("{number}"));
+    }
+
+    fn refuse(&mut self, what: &str, max_n: u64) {
+        self.print(format_args!("error: {what}; send a decimal integer from 0 to {max_n}\n"));
+    }
+
+    fn print(&mut self, text: std::fmt::Arguments<'_>) {
+        let mut room = &mut self.text[..];
+        // The longest text fits, so this can't fail; a test holds it.
+        let _ = room.write_fmt(text);
+        self.length = ANSWER_MAX - room.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn answer_to(bytes: &[u8], max_n: u64) -> String {
+        let mut exchange = Exchange::new(max_n);
+        if exchange.take(bytes) == Progress::Done {
+            return String::from("closed");
+        }
+        if !exchange.is_answering() {
+            exchange.take(b"");
+        }
+        String::from_utf8(exchange.answer.text[..exchange.answer.length].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn requests_and_their_answers() {
+        let error = |what: &str| format!("error: {what}; send a decimal integer from 0 to 45\n");
+        for (request, answer) in [
+            ("0\n", "0".to_owned()),
+            ("1\n", "1".to_owned()),
+            ("10\n", "55".to_owned()),
+            ("10\r\n", "55".to_owned()),
+            ("10\0", "55".to_owned()),
+            ("10", "55".to_owned()),
+            ("10\r", "55".to_owned()),
+            ("10\nextra", "55".to_owned()),
+            ("00000000000000000000000000000010\n", "55".to_owned()),
+            ("", "closed".to_owned()),
+            ("\n", error("empty request")),
+            ("\r\n", error("empty request")),
+            ("\0", error("empty request")),
+            ("abc\n", error("not a decimal integer")),
+            ("1e1\n", error("not a decimal integer")),
+            ("+1\n", error("not a decimal integer")),
+            (" 1\n", error("not a decimal integer")),
+            ("1\r1\n", error("not a decimal integer")),
+            ("-\n", error("not a decimal integer")),
+            ("-a\n", error("not a decimal integer")),
+            ("-5\n", error("negative")),
+            ("46\n", error("too large")),
+            ("99999999999999999999999999999999\n", error("too large")),
+            ("000000000000000000000000000000010\n", error("longer than 32 bytes")),
+        ] {
+            assert_eq!(answer_to(request.as_bytes(), 45), answer, "request {request:?}");
+        }
+    }
+
+    #[test]
+    fn fibonacci_numbers() {
+        assert_eq!([0, 1, 2, 3, 10, 30].map(fib), [0, 1, 1, 2, 55, 832_040]);
+    }
+
+    #[test]
+    fn the_longest_answers_fit() {
+        for max_n in [0, 45, LARGEST_N] {
+            let mut answer = Answer::new();
+            answer.refuse("no complete request in time", max_n);
+            assert!(answer.text[..answer.length].ends_with(format!(" {max_n}\n").as_bytes()));
+            answer.number(u64::MAX);
+            assert_eq!(&answer.text[..answer.length], u64::MAX.to_string().as_bytes());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_pieces_get_the_same_answer(
+            bytes in proptest::collection::vec(any::<u8>(), 0..80),
+            digits in "[0-9]{0,40}[\n\0]?",
+            cut in any::<prop::sample::Index>(),
+        ) {
+            for request in [&bytes[..], digits.as_bytes()] {
+                let cut = cut.index(request.len() + 1);
+                let mut exchange = Exchange::new(20);
+                for piece in [&request[..cut], &request[cut..]] {
+                    if !piece.is_empty() && !exchange.is_answering() {
+                        prop_assert_eq!(exchange.take(piece), Progress::More);
+                    }
+                }
+                let mut pieces = "closed".to_owned();
+                if exchange.is_answering() || exchange.take(b"") == Progress::More {
+                    let text = &exchange.answer.text[..exchange.answer.length];
+                    pieces = String::from_utf8(text.to_vec()).unwrap();
+                }
+                prop_assert_eq!(&pieces, &answer_to(request, 20));
+                prop_assert!(pieces == "closed"
+                    || pieces.bytes().all(|byte| byte.is_ascii_digit())
+                    || (pieces.starts_with("error: ") && pieces.ends_with(" 20\n")
+                        && pieces.lines().count() == 1));
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+#!/bin/sh
+# What the tests need beyond cargo, a C compiler and make: installed where that is permitted,
+# otherwise named with the command that installs it.
+set -u
+
+missing=
+need() { # need COMMAND PACKAGE
+    command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+
+if command -v apt-get >/dev/null 2>&1; then
+    install='apt-get install -y --no-install-recommends'
+    need nc netcat-openbsd; need python3 python3; need strace strace; need rdate rdate
+elif command -v dnf >/dev/null 2>&1; then
+    install='dnf install -y'
+    need nc netcat; need python3 python3; need strace strace; need rdate rdate
+elif command -v pacman >/dev/null 2>&1; then
+    install='pacman -S --noconfirm'
+    need nc openbsd-netcat; need python3 python; need strace strace
+elif command -v apk >/dev/null 2>&1; then
+    install='apk add'
+    need nc netcat-openbsd; need python3 python3; need strace strace
+else
+    install='your package manager:'
+    need nc netcat-openbsd; need python3 python3; need strace strace
+fi
+
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" = 0 ] && [ "$install" != 'your package manager:' ]; then
+    echo "installing$missing" >&2
+    case $install in apt-get*) apt-get update -qq >/dev/null ;; esac
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive $install $missing >/dev/null && exit 0
+fi
+echo "the tests need$missing: sudo $install$missing" >&2
+exit 1

@@ -70,6 +70,6 @@ int main(int argc, char **argv)
     }
     if (close(listenfd) == -1) die("close");
     for (size_t i = 0; i < count; i++)
-        close(clients[i].connfd);
+        if (close(clients[i].connfd) == -1) die("close");
     free(clients);
 }

@@ -45,7 +45,8 @@ int main(int argc, char **argv)
         if (!is_short) FD_SET(listenfd, &rset);
         for (size_t i = 0; i < count; i++) {
             struct client *client = &clients[i];
-            FD_SET(client->connfd, is_answering(&client->exchange) ? &wset : &rset);
+            fd_set *set = is_answering(&client->exchange) ? &wset : &rset;
+            FD_SET(client->connfd, set);
             if (client->connfd > maxfd) maxfd = client->connfd;
         }
         /* Short of descriptors, new clients wait a while; the others do not. */
@@ -86,5 +87,5 @@ int main(int argc, char **argv)
     }
     if (close(listenfd) == -1) die("close");
     for (size_t i = 0; i < count; i++)
-        close(clients[i].connfd);
+        if (close(clients[i].connfd) == -1) die("close");
 }

@@ -55,7 +55,7 @@ fn serve(options: &Options) -> Result<()> {
     fcntl(&listenfd, F_SETFL, O_NONBLOCK)?;
     lifecycle::ready(NAME, &listenfd)?;
 
-    let mut clients: Vec<Client> = Vec::new();
+    let mut clients: Vec<Client> = vec![];
     loop {
         let mut idle = true;
         match accept(&listenfd) {
@@ -88,5 +88,9 @@ fn serve(options: &Options) -> Result<()> {
             let _ = nanosleep(&ROUND);
         }
     }
-    close(listenfd)
+    close(listenfd)?;
+    for client in clients {
+        close(client.connfd)?;
+    }
+    Ok(())
 }

@@ -17,8 +17,9 @@ pub struct Promises {
     pub idle: Idle,
     /// From which descriptor on are clients refused?
     pub descriptors: Option<usize>,
-    /// How many system calls does one connection, or one datagram, cost at the most when there is
-    /// one client, over all processes and threads? `None` where it depends on the time that passes.
+    /// How many system calls does one connection, or one datagram, cost when there is one client,
+    /// over all processes and threads, without the exit() of those that end? `None` where it depends
+    /// on the time that passes.
     pub calls: Option<u32>,
 }
 

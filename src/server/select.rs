@@ -54,7 +54,7 @@ fn serve(options: &Options) -> Result<()> {
     fcntl(&listenfd, F_SETFL, O_NONBLOCK)?;
     lifecycle::ready(NAME, &listenfd)?;
 
-    let mut clients: Vec<Client> = Vec::new();
+    let mut clients: Vec<Client> = vec![];
     let mut short = false;
     loop {
         let mut rset = FD_ZERO();
@@ -107,5 +107,9 @@ fn serve(options: &Options) -> Result<()> {
             }
         }
     }
-    close(listenfd)
+    close(listenfd)?;
+    for client in clients {
+        close(client.connfd)?;
+    }
+    Ok(())
 }

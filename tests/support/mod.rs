@@ -1,7 +1,7 @@
 //! Server programs as the tests' subjects: started as child processes, ready when they say so,
 //! stopped by their id, and gone when the test is over, whatever became of it.
 
-#![allow(dead_code, reason = "each test crate uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test crate uses its own part")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};

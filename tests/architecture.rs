@@ -1,0 +1,234 @@
+//! The house rules that a compiler does not hold: who may import whom, where `unsafe` and `libc::`
+//! may stand, how long a server module may be.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each module may name of this crate, and which external crates.
+const ARROWS: &[(&str, &[&str], &[&str])] = &[
+    ("posix", &["posix"], &["libc", "errno"]),
+    ("linux", &["linux", "posix"], &["libc", "errno"]),
+    ("service", &["service", "posix", "linux"], &["proptest"]),
+    ("server", &["server", "service", "posix", "linux"], &[]),
+    ("client", &["client", "service", "posix", "linux"], &[]),
+    ("cli", &["cli", "server", "client", "service", "posix", "linux"], &["clap", "comfy_table"]),
+];
+
+/// All crates that Cargo.toml names, `std` aside.
+const CRATES: &[&str] = &["libc", "errno", "nix", "clap", "comfy_table", "proptest"];
+
+/// The files outside `posix` and `linux` in which `unsafe` may stand, and why.
+const UNSAFE: &[(&str, &str)] = &[
+    ("server/lifecycle.rs", "a signal handler, and descriptors that it knows by number"),
+    ("server/forked.rs", "fork() is the design"),
+];
+
+struct Source {
+    /// Below `src/`.
+    path: String,
+    /// Without comments.
+    code: String,
+}
+
+fn sources() -> Vec<Source> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    walk(&src, &mut files);
+    assert!(files.len() > 30, "only {} files found", files.len());
+    let below = |file: &PathBuf| file.strip_prefix(&src).unwrap().display().to_string();
+    files.iter().map(|file| Source { path: below(file), code: code(file) }).collect()
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+fn code(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n")
+}
+
+impl Source {
+    fn module(&self) -> &str {
+        self.path.split(['/', '.']).next().unwrap()
+    }
+
+    /// The identifiers that stand directly before `::` or, after `crate::`, directly behind it.
+    fn names(&self, prefix: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        for (at, _) in self.code.match_indices(prefix) {
+            let name: String = self.code[at + prefix.len()..]
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            names.push(name);
+        }
+        names
+    }
+
+    fn says(&self, word: &str) -> bool {
+        self.code.match_indices(word).any(|(at, _)| {
+            let before = self.code[..at].chars().next_back();
+            !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+        })
+    }
+}
+
+#[test]
+fn arrows() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        if matches!(source.module(), "lib" | "main") {
+            continue;
+        }
+        let Some((_, modules, crates)) = ARROWS.iter().find(|arrow| arrow.0 == source.module())
+        else {
+            wrong.push(format!("{}: no row in ARROWS", source.path));
+            continue;
+        };
+        for name in source.names("crate::") {
+            if !modules.contains(&name.as_str()) {
+                wrong.push(format!("{} imports crate::{name}", source.path));
+            }
+        }
+        for name in CRATES.iter().filter(|name| !crates.contains(name)) {
+            if source.says(&format!("{name}::")) {
+                wrong.push(format!("{} imports {name}", source.path));
+            }
+        }
+        if matches!(source.module(), "service" | "server" | "client")
+            && source.code.contains("std::net")
+        {
+            wrong.push(format!("{} imports std::net", source.path));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_crates_are_those_that_cargo_names() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let manifest = fs::read_to_string(manifest).unwrap();
+    let mut named: Vec<String> = Vec::new();
+    let mut inside = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line.ends_with("dependencies]");
+        } else if inside && let Some((name, _)) = line.split_once(" =") {
+            named.push(name.replace('-', "_"));
+        }
+    }
+    named.sort();
+    let mut known = CRATES.to_vec();
+    known.sort_unstable();
+    assert_eq!(named, known);
+}
+
+#[test]
+fn unsafe_stands_where_it_may() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let raw = matches!(source.module(), "posix" | "linux");
+        let excepted = UNSAFE.iter().find(|(path, _)| *path == source.path);
+        if !raw && source.says("unsafe {") && excepted.is_none() {
+            wrong.push(format!("{} says unsafe", source.path));
+        }
+        if let Some((_, reason)) = excepted
+            && !source.code.contains(&format!("#![expect(unsafe_code, reason = \"{reason}\")]"))
+        {
+            wrong.push(format!("{} does not say #![expect(unsafe_code, ...)]", source.path));
+        }
+        let forbids = source.code.contains("#![forbid(unsafe_code)]");
+        let top = source.path.ends_with("/mod.rs") && source.path.matches('/').count() == 1;
+        if top && !matches!(source.module(), "posix" | "linux" | "server") && !forbids {
+            wrong.push(format!("{} does not forbid unsafe code", source.path));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_macro_hides_unsafe() {
+    for source in sources() {
+        for (at, _) in source.code.match_indices("macro_rules!") {
+            let body = &source.code[at..];
+            let body = &body[..body.find("\n}").unwrap_or(body.len())];
+            assert!(!body.contains("unsafe"), "{}: {body}", source.path);
+        }
+    }
+}
+
+/// A `println!` panics when nobody reads any more.
+#[test]
+fn nothing_prints_by_macro() {
+    for source in sources() {
+        for name in
+            ["println!", "print!", "eprintln!", "eprint!", "panic!", ".unwrap()", ".expect("]
+        {
+            let code = source.code.split("#[cfg(test)]").next().unwrap();
+            assert!(!code.contains(name), "{} says {name}", source.path);
+        }
+    }
+}
+
+#[test]
+fn a_server_module_is_as_short_as_its_slide() {
+    for source in sources() {
+        let Some(name) = source.path.strip_prefix("server/") else { continue };
+        let Some(body) = source.code.split("fn serve(").nth(1) else { continue };
+        let lines = body.lines().filter(|line| !line.trim().is_empty()).count();
+        let most = if ["select.rs", "nonblocking.rs"].contains(&name) { 80 } else { 60 };
+        assert!(lines <= most, "{name}: {lines} lines from `fn serve` on, at most {most}");
+    }
+}
+
+/// Line 1 of a wrapper's doc is the C prototype and a clause, line 2 where it is specified.
+#[test]
+fn wrappers_say_their_prototype_and_their_source() {
+    let posix = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/posix");
+    let mut wrong = Vec::new();
+    let mut wrappers = 0;
+    for entry in fs::read_dir(posix).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let Some(signature) =
+                line.strip_prefix("pub fn ").or(line.strip_prefix("pub unsafe fn "))
+            else {
+                continue;
+            };
+            let name: String =
+                signature.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let body = lines[at..].iter().take_while(|line| **line != "}").copied();
+            let body: String = body.collect::<Vec<_>>().join("\n");
+            if !body.contains(&format!("libc::{name}(")) && !body.contains(&format!("c::{name}(")) {
+                continue;
+            }
+            wrappers += 1;
+            let docs: Vec<&str> = lines[..at]
+                .iter()
+                .rev()
+                .take_while(|line| line.starts_with("///") || line.starts_with("#["))
+                .copied()
+                .collect();
+            let docs = docs.join("\n");
+            if !docs.contains(&format!("{name}(")) && !docs.contains(&format!("*{name}(")) {
+                wrong.push(format!("{}: {name}: no prototype", path.display()));
+            }
+            let sourced = docs.contains("manual!(") || docs.contains("man7.org");
+            if !sourced {
+                wrong.push(format!("{}: {name}: no manual", path.display()));
+            }
+        }
+    }
+    assert!(wrappers > 70, "only {wrappers} wrappers found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

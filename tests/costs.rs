@@ -1,0 +1,148 @@
+//! What can be counted exactly: the system calls of one connection, one datagram, at one client.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use socklab::server::{DESIGNS, Design, Transport};
+
+#[path = "support/mod.rs"]
+mod support;
+
+use support::{Language, Server};
+
+/// How many connections are counted.
+const CONNECTIONS: usize = 20;
+/// Served before, so that stacks, arenas and the like have been made.
+const WARM_UP: usize = 5;
+
+/// Name and count of the calls, by strace, of all the server's processes and threads, from one answer
+/// to the twentieth after it. exit() and exit_group() are left out: they never return.
+fn count(language: Language, design: &Design) -> BTreeMap<String, usize> {
+    let server = Server::start(language, design);
+    for _ in 0..WARM_UP {
+        one_request(&server, design);
+    }
+    let log =
+        std::env::temp_dir().join(format!("socklab-costs-{}-{}", std::process::id(), server.pid()));
+    let mut strace = Command::new("strace")
+        .args(["-f", "-qqq", "-s", "0", "-p", &server.pid().to_string(), "-o"])
+        .arg(&log)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("strace, which `make tools` installs");
+    // Attached once the kernel names a tracer.
+    while !is_traced(server.pid()) {
+        assert!(
+            strace.try_wait().expect("our child").is_none(),
+            "strace: {:?}",
+            BufReader::new(strace.stderr.take().unwrap()).lines().next()
+        );
+        std::thread::yield_now();
+    }
+    for _ in 0..=CONNECTIONS {
+        one_request(&server, design);
+    }
+    kill(Pid::from_raw(strace.id().try_into().unwrap()), Signal::SIGINT).expect("strace runs");
+    strace.wait().expect("our child");
+    let text = std::fs::read_to_string(&log).expect("strace's output");
+    std::fs::remove_file(&log).expect("our file");
+    server.stop().assert_clean();
+
+    let mut calls = BTreeMap::new();
+    let mut answers = 0;
+    for line in text.lines() {
+        let line = line.split_once(' ').map_or("", |(_pid, line)| line.trim_start());
+        let name = if let Some(resumed) = line.strip_prefix("<... ") {
+            resumed.split(' ').next()
+        } else if line.ends_with("<unfinished ...>") || line.ends_with("<detached ...>") {
+            None
+        } else {
+            line.split_once('(').map(|(name, _)| name)
+        };
+        let Some(name) = name.filter(|name| !name.starts_with("exit")) else { continue };
+        if (1..=CONNECTIONS).contains(&answers) {
+            *calls.entry(name.to_owned()).or_insert(0) += 1;
+        }
+        if name == "sendto" {
+            answers += 1;
+        }
+    }
+    assert_eq!(answers, CONNECTIONS + 1, "{text}");
+    calls
+}
+
+fn is_traced(pid: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+    tracer.is_some_and(|tracer| tracer.trim() != "0")
+}
+
+/// One request, and the server back where it was: one process, one thread.
+fn one_request(server: &Server, design: &Design) {
+    match design.transport {
+        Transport::Tcp => assert_eq!(server.ask(b"10\n"), "55"),
+        Transport::Udp => {
+            let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+            client.connect(server.addr).unwrap();
+            client.send(b"").unwrap();
+            assert!(client.recv(&mut [0; 64]).unwrap() > 0);
+        }
+    }
+    let tasks = format!("/proc/{}/task", server.pid());
+    while std::fs::read_dir(&tasks).expect("the server runs").count() > 1
+        || !server.children().is_empty()
+    {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn system_calls_per_connection_are_as_promised_and_equal_to_the_twins() {
+    let mut failures = Vec::new();
+    for design in DESIGNS {
+        let (Some(promised), true) = (design.promises.calls, serves_forever(design)) else {
+            continue;
+        };
+        let rust = count(Language::Rust, design);
+        let c = count(Language::C, design);
+        if rust != c {
+            failures.push(format!("{}: Rust {rust:?}\n  C {c:?}", design.name));
+        }
+        let total: usize = rust.values().sum();
+        if rust.values().any(|count| count % CONNECTIONS != 0)
+            || total != promised as usize * CONNECTIONS
+        {
+            failures.push(format!(
+                "{}: {} calls a connection, promised {promised}: {rust:?}",
+                design.name,
+                total as f64 / CONNECTIONS as f64
+            ));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn serves_forever(design: &Design) -> bool {
+    design.promises.serves == socklab::server::Serves::Forever
+}
+
+/// The bounds that the designs are known for in the field.
+#[test]
+fn promises_are_within_the_fields_bounds() {
+    for (name, most) in [
+        ("udp_iterative", 2),
+        ("iterative", 4),
+        ("timeout", 6),
+        ("forked", 8),
+        ("threaded", 11),
+        ("select", 6),
+    ] {
+        let design = socklab::server::find(name).expect("a design");
+        assert!(design.promises.calls.is_some_and(|calls| calls <= most), "{name}");
+    }
+}

@@ -73,7 +73,7 @@ clean: ## remove what was built
 
 # cargo knows best what is out of date.
 $(SOCKLAB): FORCE
-	@cargo build --release --quiet
+	@cargo build --release $(if $(wildcard $(SOCKLAB)),--quiet)
 
 c: $(C)
 

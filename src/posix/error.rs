@@ -1,6 +1,6 @@
 //! `<errno.h>`: why a call failed, in the words of C.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fmt;
 
 pub use errno::Errno;
@@ -9,9 +9,11 @@ pub use libc::{
     ECONNABORTED, ECONNREFUSED, ECONNRESET, EDEADLK, EDESTADDRREQ, EDOM, EEXIST, EFAULT, EHOSTDOWN,
     EHOSTUNREACH, EINPROGRESS, EINTR, EINVAL, EIO, EISCONN, EMFILE, EMSGSIZE, ENETDOWN,
     ENETUNREACH, ENFILE, ENOBUFS, ENODEV, ENOENT, ENOMEM, ENONET, ENOPROTOOPT, ENOSYS, ENOTCONN,
-    ENOTSOCK, ENOTSUP, EOPNOTSUPP, EPERM, EPIPE, EPROTO, EPROTONOSUPPORT, EPROTOTYPE, ERANGE,
-    ESOCKTNOSUPPORT, ESRCH, ETIMEDOUT, EWOULDBLOCK,
+    ENOTRECOVERABLE, ENOTSOCK, ENOTSUP, EOPNOTSUPP, EOVERFLOW, EOWNERDEAD, EPERM, EPIPE, EPROTO,
+    EPROTONOSUPPORT, EPROTOTYPE, ERANGE, ESOCKTNOSUPPORT, ESRCH, ETIMEDOUT, EWOULDBLOCK,
 };
+
+use super::ffi::manual;
 
 /// What a wrapper returns in place of C's -1 and `errno`.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -60,8 +62,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.cause {
-            Cause::Errno(errno) => write!(f, "{}: {errno}", self.call),
-            Cause::Resolver(libc::EAI_SYSTEM, errno) => write!(f, "{}: {errno}", self.call),
+            Cause::Errno(Errno(number)) | Cause::Resolver(libc::EAI_SYSTEM, Errno(number)) => {
+                write!(f, "{}: {}", self.call, strerror(number).to_string_lossy())
+            }
             Cause::Resolver(code, _) => {
                 write!(f, "{}: {}", self.call, super::netdb::gai_strerror(code).to_string_lossy())
             }
@@ -80,6 +83,16 @@ pub fn errno() -> Errno {
 /// `errno = number`: what a signal handler does before it returns.
 pub fn set_errno(number: Errno) {
     errno::set_errno(number);
+}
+
+/// `char *strerror(int errnum)`: the text of an `errno`, as `perror` prints it: also of a number that
+/// there is not, for which the errno crate has no text. Copied out of what the C library may reuse.
+#[doc = manual!("strerror", "3")]
+pub fn strerror(errnum: i32) -> CString {
+    let mut buf = [0u8; 256];
+    // SAFETY: `buf` is as many writable bytes as said.
+    unsafe { libc::strerror_r(errnum, buf.as_mut_ptr().cast(), buf.len()) };
+    CStr::from_bytes_until_nul(&buf).map(CStr::to_owned).unwrap_or_default()
 }
 
 /// `const char *hstrerror(int err)`: the text of an `h_errno`.

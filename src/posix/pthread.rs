@@ -10,16 +10,22 @@ pub use libc::{
     PTHREAD_PROCESS_PRIVATE, PTHREAD_PROCESS_SHARED, PTHREAD_STACK_MIN,
 };
 
-use super::error::{Error, Result};
+use super::error::{EINVAL, Error, Result};
 use super::ffi::{self, manual};
 use super::sys_mman::Zeroed;
 
-/// `pthread_t`: a thread that is to be joined or detached, once.
+/// `pthread_t`: a thread that is to be joined or detached, once, unless it was made detached.
 #[derive(Debug)]
-pub struct pthread_t(libc::pthread_t);
+pub struct pthread_t {
+    id: libc::pthread_t,
+    detachstate: c_int,
+}
 
 /// `pthread_attr_t`: how a thread is to be made.
-pub struct pthread_attr_t(libc::pthread_attr_t);
+pub struct pthread_attr_t {
+    inner: libc::pthread_attr_t,
+    detachstate: c_int,
+}
 
 /// `int pthread_attr_init(pthread_attr_t *attr)`: the defaults.
 #[doc = manual!("pthread_attr_init", "3")]
@@ -29,14 +35,15 @@ pub fn pthread_attr_init() -> Result<pthread_attr_t> {
     let returned = unsafe { libc::pthread_attr_init(attr.as_mut_ptr()) };
     ffi::number("pthread_attr_init", returned)?;
     // SAFETY: pthread_attr_init() has succeeded, so it has written all of it.
-    Ok(pthread_attr_t(unsafe { attr.assume_init() }))
+    let inner = unsafe { attr.assume_init() };
+    Ok(pthread_attr_t { inner, detachstate: PTHREAD_CREATE_JOINABLE })
 }
 
 /// `int pthread_attr_destroy(pthread_attr_t *attr)`: gives the attributes up.
 #[doc = manual!("pthread_attr_destroy", "3")]
 pub fn pthread_attr_destroy(mut attr: pthread_attr_t) -> Result<()> {
     // SAFETY: initialised by pthread_attr_init() and, being taken by value, not used again.
-    let returned = unsafe { libc::pthread_attr_destroy(&raw mut attr.0) };
+    let returned = unsafe { libc::pthread_attr_destroy(&raw mut attr.inner) };
     ffi::number("pthread_attr_destroy", returned)
 }
 
@@ -45,8 +52,10 @@ pub fn pthread_attr_destroy(mut attr: pthread_attr_t) -> Result<()> {
 #[doc = manual!("pthread_attr_setdetachstate", "3")]
 pub fn pthread_attr_setdetachstate(attr: &mut pthread_attr_t, detachstate: c_int) -> Result<()> {
     // SAFETY: `attr` is initialised and exclusively borrowed.
-    let returned = unsafe { libc::pthread_attr_setdetachstate(&raw mut attr.0, detachstate) };
-    ffi::number("pthread_attr_setdetachstate", returned)
+    let returned = unsafe { libc::pthread_attr_setdetachstate(&raw mut attr.inner, detachstate) };
+    ffi::number("pthread_attr_setdetachstate", returned)?;
+    attr.detachstate = detachstate;
+    Ok(())
 }
 
 /// `int pthread_attr_getdetachstate(const pthread_attr_t *attr, int *detachstate)`: reads it.
@@ -55,7 +64,7 @@ pub fn pthread_attr_getdetachstate(attr: &pthread_attr_t) -> Result<c_int> {
     let mut detachstate = 0;
     // SAFETY: `attr` is initialised, `detachstate` a writable int.
     let returned =
-        unsafe { c::pthread_attr_getdetachstate(&raw const attr.0, &raw mut detachstate) };
+        unsafe { c::pthread_attr_getdetachstate(&raw const attr.inner, &raw mut detachstate) };
     ffi::number("pthread_attr_getdetachstate", returned)?;
     Ok(detachstate)
 }
@@ -77,7 +86,7 @@ mod c {
 #[doc = manual!("pthread_attr_setstacksize", "3")]
 pub fn pthread_attr_setstacksize(attr: &mut pthread_attr_t, stacksize: usize) -> Result<()> {
     // SAFETY: `attr` is initialised and exclusively borrowed.
-    let returned = unsafe { libc::pthread_attr_setstacksize(&raw mut attr.0, stacksize) };
+    let returned = unsafe { libc::pthread_attr_setstacksize(&raw mut attr.inner, stacksize) };
     ffi::number("pthread_attr_setstacksize", returned)
 }
 
@@ -87,7 +96,7 @@ pub fn pthread_attr_getstacksize(attr: &pthread_attr_t) -> Result<usize> {
     let mut stacksize = 0;
     // SAFETY: `attr` is initialised, `stacksize` a writable integer.
     let returned =
-        unsafe { libc::pthread_attr_getstacksize(&raw const attr.0, &raw mut stacksize) };
+        unsafe { libc::pthread_attr_getstacksize(&raw const attr.inner, &raw mut stacksize) };
     ffi::number("pthread_attr_getstacksize", returned)?;
     Ok(stacksize)
 }
@@ -129,29 +138,40 @@ pub unsafe fn pthread_create_raw(
     start_routine: extern "C" fn(*mut c_void) -> *mut c_void,
     arg: *mut c_void,
 ) -> Result<pthread_t> {
-    let attr = attr.map_or(ptr::null(), |attr| &raw const attr.0);
+    let detachstate = attr.map_or(PTHREAD_CREATE_JOINABLE, |attr| attr.detachstate);
+    let attr = attr.map_or(ptr::null(), |attr| &raw const attr.inner);
     let mut thread = MaybeUninit::uninit();
     // SAFETY: `thread` has room for the id, `attr` is null or initialised; the rest is the caller's
     // contract.
     let returned = unsafe { libc::pthread_create(thread.as_mut_ptr(), attr, start_routine, arg) };
     ffi::number("pthread_create", returned)?;
     // SAFETY: pthread_create() has succeeded, so it has written the id.
-    Ok(pthread_t(unsafe { thread.assume_init() }))
+    Ok(pthread_t { id: unsafe { thread.assume_init() }, detachstate })
 }
 
-/// `int pthread_detach(pthread_t thread)`: lets the thread's memory go when it ends.
+/// `int pthread_detach(pthread_t thread)`: lets the thread's memory go when it ends. Refuses,
+/// with `EINVAL`, a thread that was made detached, whose memory may be gone.
 #[doc = manual!("pthread_detach", "3")]
 pub fn pthread_detach(thread: pthread_t) -> Result<()> {
-    // SAFETY: a pthread_t is given up by the first join or detach, so this thread was neither.
-    let returned = unsafe { libc::pthread_detach(thread.0) };
+    if thread.detachstate != PTHREAD_CREATE_JOINABLE {
+        return Err(Error::new("pthread_detach", EINVAL));
+    }
+    // SAFETY: made joinable, and a pthread_t is given up by the first join or detach, so this
+    // thread was neither.
+    let returned = unsafe { libc::pthread_detach(thread.id) };
     ffi::number("pthread_detach", returned)
 }
 
-/// `int pthread_join(pthread_t thread, void **retval)`: waits for the thread's end.
+/// `int pthread_join(pthread_t thread, void **retval)`: waits for the thread's end. Refuses, with
+/// `EINVAL`, a thread that was made detached, whose memory may be gone.
 #[doc = manual!("pthread_join", "3")]
 pub fn pthread_join(thread: pthread_t) -> Result<()> {
-    // SAFETY: a pthread_t is given up by the first join or detach, so this thread was neither.
-    let returned = unsafe { libc::pthread_join(thread.0, ptr::null_mut()) };
+    if thread.detachstate != PTHREAD_CREATE_JOINABLE {
+        return Err(Error::new("pthread_join", EINVAL));
+    }
+    // SAFETY: made joinable, and a pthread_t is given up by the first join or detach, so this
+    // thread was neither.
+    let returned = unsafe { libc::pthread_join(thread.id, ptr::null_mut()) };
     ffi::number("pthread_join", returned)
 }
 

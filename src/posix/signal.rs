@@ -69,12 +69,12 @@ pub unsafe fn sigaction(signum: c_int, act: Option<&sigaction>) -> Result<sigact
         sa_restorer: None,
     });
     let from = act.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
-    let mut oldact = MaybeUninit::<libc::sigaction>::uninit();
+    let mut oldact = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: `from` is null or a whole struct, `oldact` has room for one; the handler is the
     // caller's contract.
     let returned = unsafe { libc::sigaction(signum, from, oldact.as_mut_ptr()) };
     ffi::unit("sigaction", returned)?;
-    // SAFETY: sigaction() has succeeded, so it has written all of it.
+    // SAFETY: zeroed, since the C library writes only as much of the mask as the kernel knows.
     let oldact = unsafe { oldact.assume_init() };
     Ok(sigaction {
         sa_handler: sighandler_t(oldact.sa_sigaction),
@@ -86,10 +86,10 @@ pub unsafe fn sigaction(signum: c_int, act: Option<&sigaction>) -> Result<sigact
 /// `int sigemptyset(sigset_t *set)`: a set without signals.
 #[doc = manual!("sigemptyset", "3")]
 pub fn sigemptyset() -> sigset_t {
-    let mut set = MaybeUninit::<sigset_t>::uninit();
-    // SAFETY: writes all of the set and can't fail.
+    let mut set = MaybeUninit::<sigset_t>::zeroed();
+    // SAFETY: `set` has room for the set, and the call can't fail.
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
-    // SAFETY: just written.
+    // SAFETY: zeroed, since the C library writes only as much of it as the kernel knows.
     unsafe { set.assume_init() }
 }
 

@@ -15,7 +15,7 @@ pub use libc::{
     sockaddr_storage, socklen_t, timeval,
 };
 
-use super::error::Result;
+use super::error::{EINVAL, Error, Result};
 use super::ffi::{self, manual, raw};
 use super::netinet_in::{in_addr, sockaddr_in, sockaddr_in6};
 
@@ -369,9 +369,13 @@ pub fn cmsg(cmsg_level: c_int, cmsg_type: c_int, data: &[u8]) -> Vec<u8> {
 }
 
 /// `int getsockopt(int sockfd, int level, int optname, void *optval, socklen_t *optlen)`: reads an
-/// option. A value shorter than `T` leaves the rest zero.
+/// option. A value shorter than `T` leaves the rest zero. Refuses, with `EINVAL`, `SO_GET_FILTER`,
+/// whose length counts instructions, not bytes.
 #[doc = manual!("getsockopt", "2")]
 pub fn getsockopt<T: OptionValue>(sockfd: impl AsFd, level: c_int, optname: c_int) -> Result<T> {
+    if level == SOL_SOCKET && optname == libc::SO_GET_FILTER {
+        return Err(Error::new("getsockopt", EINVAL));
+    }
     let mut optval = MaybeUninit::<T>::zeroed();
     let mut optlen = size_of::<T>() as socklen_t;
     let (to, tolen) = (optval.as_mut_ptr().cast::<c_void>(), &raw mut optlen);

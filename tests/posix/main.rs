@@ -1,0 +1,48 @@
+//! Each wrapper of `socklab::posix`: that it does what its manual page says, and each documented
+//! error that can be provoked without privilege. The tables assert what Linux really does.
+//!
+//! Signals, limits, forks and descriptors belong to a whole process, so a test that touches any of
+//! them runs in a process of its own: see [`support::alone`].
+
+/// `<arpa/inet.h>`: byte order, addresses as text.
+mod arpa_inet;
+/// The tests' own check: no wrapper without a test.
+mod complete;
+/// `<errno.h>`: errors print what C prints.
+mod error;
+/// `<fcntl.h>`: flags of descriptors.
+mod fcntl;
+/// `<netdb.h>`: hosts, services and protocols.
+mod netdb;
+/// `<netinet/in.h>`: addresses of the Internet.
+mod netinet_in;
+/// Linux's `IP_PKTINFO`, which takes the place of BSD's `IP_RECVIF`.
+mod packet_info;
+/// `<poll.h>`: poll.
+mod poll;
+/// `<pthread.h>`: threads and mutexes.
+mod pthread;
+/// Which sockets are ready for what: select's three sets and poll's events, side by side.
+mod readiness;
+/// `<signal.h>`: signals, and the calls that they interrupt.
+mod signal;
+/// Socket options: what can be set, what is read back.
+mod sockopt;
+/// Socket options: what they change.
+mod sockopt_effects;
+/// What all of them use.
+mod support;
+/// `<sys/mman.h>`: shared memory.
+mod sys_mman;
+/// `<sys/select.h>`: select and pselect.
+mod sys_select;
+/// `<sys/socket.h>`: making, naming, connecting and ending sockets.
+mod sys_socket;
+/// `<sys/wait.h>`: children and what became of them.
+mod sys_wait;
+/// `<time.h>`: clocks and the calendar.
+mod time;
+/// `<sys/socket.h>`: sending and receiving.
+mod transfer;
+/// `<unistd.h>`: processes, and reading and writing descriptors.
+mod unistd;

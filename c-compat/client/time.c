@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,8 @@ int main(int argc, char **argv)
         const char *value;
         if (option(argc, argv, &i, "--timeout", "S", &value))
             timeout = seconds_of("--timeout <S>", value);
+        else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            client_help("time", "time", "[HOST] [PORT] [--timeout S]");
         else if (argv[i][0] == '-' || given == 2)
             usage("unexpected argument '%s' found", argv[i]);
         else
@@ -29,14 +32,15 @@ int main(int argc, char **argv)
     const char *host = words[0];
     unsigned short port = port_of("[PORT]", words[1]);
 
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal"); /* as Rust's runtime does */
     int sockfd = connect_to(host, port, SOCK_DGRAM, timeout);
-    char answer[512 + 1];
+    char answer[512];
     ssize_t length;
     int tries = 0;
     for (;;) {
         tries++;
         if (send(sockfd, "", 0, 0) == -1) client_dies("send", host, port);
-        length = recv(sockfd, answer, sizeof answer - 1, 0);
+        length = recv(sockfd, answer, sizeof answer, 0);
         if (length != -1) break;
         if ((errno != EAGAIN && errno != EINTR) || tries == TRIES) client_dies("recv", host, port);
     }
@@ -48,8 +52,5 @@ int main(int argc, char **argv)
         memcpy(&rfc868, answer, sizeof rfc868);
         length = (ssize_t)tell((long)ntohl(rfc868) - EPOCHS_APART, HUMAN, answer);
     }
-    while (length > 0 && (answer[length - 1] == '\n' || answer[length - 1] == '\r'))
-        length--;
-    printf("%.*s\n", (int)length, answer);
-    if (fflush(stdout) == EOF) die("write");
+    say("%s\n", printable(answer, (size_t)length));
 }

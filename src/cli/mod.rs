@@ -12,6 +12,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::posix::Error;
+use crate::posix::error::EIO;
 use crate::posix::sys_socket::timeval;
 
 /// POSIX sockets to work with: a lecture's servers and clients, straight on the C socket API.
@@ -51,7 +53,7 @@ impl From<io::Error> for Failure {
         let line = if error.kind() == io::ErrorKind::BrokenPipe {
             String::new()
         } else {
-            format!("write: {error}")
+            Error::new("write", error.raw_os_error().unwrap_or(EIO)).to_string()
         };
         Self { line, status: 1 }
     }

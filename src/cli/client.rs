@@ -23,7 +23,14 @@ pub(super) struct Arguments {
 #[derive(Subcommand)]
 enum Client {
     /// Ask a Fibonacci server, over TCP
-    #[command(alias = "fibonacci")]
+    #[command(
+        alias = "fibonacci",
+        after_help = "\
+Examples:
+  socklab client fib                    ask localhost, port 9000, for the 37th
+  socklab client fib 127.0.0.1 7000 -n 30
+  socklab client fib -n 45 --timeout 2  give up when it takes longer"
+    )]
     Fib {
         #[command(flatten)]
         server: Server,
@@ -33,11 +40,21 @@ enum Client {
         n: i64,
     },
     /// Ask a time server, over UDP
+    #[command(after_help = "\
+Examples:
+  socklab client time                   ask localhost, port 9000
+  socklab client time ::1 7000
+
+The empty datagram may be lost, so up to three are sent.")]
     Time {
         #[command(flatten)]
         server: Server,
     },
     /// Connect, then poll a non-blocking socket by hand until data comes
+    #[command(after_help = "\
+Examples:
+  socklab client nonblocking mail.example.org 25
+  socklab client nonblocking localhost 9000 --timeout 1")]
     Nonblocking {
         /// The server's name or address
         host: String,

@@ -18,7 +18,15 @@ use crate::posix::sys_socket::timeval;
 
 /// POSIX sockets to work with: a lecture's servers and clients, straight on the C socket API.
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  socklab designs             the servers, and what breaks them
+  socklab serve forked        one of them, until Ctrl-C
+  socklab client fib -n 30    in another terminal"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

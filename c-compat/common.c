@@ -362,7 +362,7 @@ _Noreturn void client_dies(const char *call, const char *host, unsigned short po
     exit(1);
 }
 
-int connect_to(const char *host, unsigned short port, int socktype, struct timeval timeout)
+struct addrinfo *resolve(const char *host, unsigned short port, int socktype)
 {
     char service[8];
     snprintf(service, sizeof service, "%u", port);
@@ -374,28 +374,35 @@ int connect_to(const char *host, unsigned short port, int socktype, struct timev
                 error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error), host, port);
         exit(1);
     }
-    const char *call = "connect";
-    int failure = EINVAL;
-    for (struct addrinfo *ai = res; ai != NULL; ai = ai->ai_next) {
-        int sockfd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
-        if (sockfd == -1) {
-            call = "socket";
-            failure = errno;
-            continue;
-        }
-        if (setsockopt(sockfd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == -1) die("setsockopt");
-        if (setsockopt(sockfd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) == -1) die("setsockopt");
-        if (connect(sockfd, ai->ai_addr, ai->ai_addrlen) == 0) {
-            freeaddrinfo(res);
-            return sockfd;
-        }
-        call = "connect";
-        failure = errno;
-        if (close(sockfd) == -1) die("close");
-    }
-    freeaddrinfo(res);
+    return res;
+}
+
+int connect_one(const struct addrinfo *ai, struct timeval timeout, const char **call)
+{
+    *call = "socket";
+    int sockfd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
+    if (sockfd == -1) return -1;
+    if (setsockopt(sockfd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == -1) die("setsockopt");
+    if (setsockopt(sockfd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) == -1) die("setsockopt");
+    *call = "connect";
+    if (connect(sockfd, ai->ai_addr, ai->ai_addrlen) == 0) return sockfd;
+    int failure = errno;
+    if (close(sockfd) == -1) die("close");
     errno = failure;
-    client_dies(call, host, port);
+    return -1;
+}
+
+int connect_to(const char *host, unsigned short port, int socktype, struct timeval timeout)
+{
+    struct addrinfo *res = resolve(host, port, socktype);
+    const char *call = "connect";
+    int sockfd = -1;
+    errno = EINVAL;
+    for (struct addrinfo *ai = res; ai != NULL && sockfd == -1; ai = ai->ai_next)
+        sockfd = connect_one(ai, timeout, &call);
+    if (sockfd == -1) client_dies(call, host, port);
+    freeaddrinfo(res);
+    return sockfd;
 }
 
 void say(const char *format, ...)

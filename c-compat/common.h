@@ -5,6 +5,7 @@
 #ifndef COMMON_H
 #define COMMON_H
 
+#include <netdb.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -77,6 +78,13 @@ _Noreturn void usage(const char *format, ...) __attribute__((format(printf, 1, 2
 
 /* Whether argv[*i] is the option `name`; its value, which may follow an '=', goes to *value. */
 bool option(int argc, char **argv, int *i, const char *name, const char *metavar, const char **value);
+
+/* The addresses of the host, in the order in which they are to be tried; dies if there are none. */
+struct addrinfo *resolve(const char *host, unsigned short port, int socktype);
+
+/* A socket connected to one address, or -1: then *call names the call that failed, errno says why.
+   With a timeout other than zero no connect(), send() or recv() on it takes longer. */
+int connect_one(const struct addrinfo *ai, struct timeval timeout, const char **call);
 
 /* A socket connected to the first address of the host that answers; dies if none does. */
 int connect_to(const char *host, unsigned short port, int socktype, struct timeval timeout);

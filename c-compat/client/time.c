@@ -11,7 +11,21 @@
 
 #include "../common.h"
 
-enum { TRIES = 3 }; /* how often it asks */
+enum { TRIES = 3 };         /* how often it asks */
+enum { ANSWER_ROOM = 512 }; /* more than any server of this service says, in bytes */
+
+/* The length of the answer, or -1. On a connected UDP socket a closed port is ECONNREFUSED, but only
+   when it is asked: so it is by asking, not by connecting, that every address of the host is tried. */
+static ssize_t ask_one(int sockfd, char answer[ANSWER_ROOM], const char **call)
+{
+    for (int tries = 1;; tries++) {
+        *call = "send";
+        if (send(sockfd, "", 0, 0) == -1) return -1;
+        *call = "recv";
+        ssize_t length = recv(sockfd, answer, ANSWER_ROOM, 0);
+        if (length != -1 || (errno != EAGAIN && errno != EINTR) || tries == TRIES) return length;
+    }
+}
 
 int main(int argc, char **argv)
 {
@@ -33,18 +47,21 @@ int main(int argc, char **argv)
     unsigned short port = port_of("[PORT]", words[1]);
 
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal"); /* as Rust's runtime does */
-    int sockfd = connect_to(host, port, SOCK_DGRAM, timeout);
-    char answer[512];
-    ssize_t length;
-    int tries = 0;
-    for (;;) {
-        tries++;
-        if (send(sockfd, "", 0, 0) == -1) client_dies("send", host, port);
-        length = recv(sockfd, answer, sizeof answer, 0);
-        if (length != -1) break;
-        if ((errno != EAGAIN && errno != EINTR) || tries == TRIES) client_dies("recv", host, port);
+    struct addrinfo *res = resolve(host, port, SOCK_DGRAM);
+    const char *call = "connect";
+    char answer[ANSWER_ROOM];
+    ssize_t length = -1;
+    errno = EINVAL;
+    for (struct addrinfo *ai = res; ai != NULL && length == -1; ai = ai->ai_next) {
+        int sockfd = connect_one(ai, timeout, &call);
+        if (sockfd == -1) continue;
+        length = ask_one(sockfd, answer, &call);
+        int failure = errno;
+        if (close(sockfd) == -1) die("close");
+        errno = failure;
     }
-    if (close(sockfd) == -1) die("close");
+    if (length == -1) client_dies(call, host, port);
+    freeaddrinfo(res);
 
     uint32_t rfc868;
     /* RFC 868: seconds since 1900 in four bytes; the other formats are longer. */

@@ -2,11 +2,9 @@
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::Command;
 
 use crate::play::{
-    Client::Fib, PROGRAMS, Said, alike, answer, ask, command, expect_request, reset, silence, tcp,
+    Client::Fib, PROGRAMS, Said, answer, ask, command, expect_request, reset, silence, tcp,
 };
 
 #[test]
@@ -158,45 +156,5 @@ fn nobody_reads_what_the_client_says() {
         let said = Said::new(&command.output().expect("the client runs"), addr.port());
         server.join().expect("the server's part");
         said.assert_failure(if full { "write: No space left on device" } else { "" }, "");
-    }
-}
-
-#[test]
-fn the_next_address_is_tried() {
-    let hosts = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("several.hosts");
-    std::fs::write(&hosts, "::1 several\n127.0.0.1 several\n").expect("written");
-    // A file over /etc/hosts, in a mount namespace of its own.
-    let with_hosts = |inner: &Command| {
-        let mut command = Command::new("unshare");
-        command.args(["-Urm", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""]);
-        command.arg(&hosts).arg(inner.get_program()).args(inner.get_args()).env("TZ", "UTC");
-        command
-    };
-    let tried = with_hosts(&Command::new("true")).output();
-    if !tried.as_ref().is_ok_and(|tried| tried.status.success()) {
-        eprintln!("skipped: no file can be mounted over /etc/hosts here: {tried:?}");
-        return;
-    }
-    for listening in ["127.0.0.1:0", "[::1]:0"] {
-        let said = alike(|program| {
-            let Ok(listener) = TcpListener::bind(listening) else {
-                eprintln!("skipped: {listening} can't be bound here");
-                return Said { stdout: String::new(), stderr: String::new(), status: None };
-            };
-            let port = listener.local_addr().expect("bound").port();
-            let server = std::thread::spawn(move || {
-                let mut client = listener.accept().expect("a client").0;
-                expect_request(&mut client, "37\n");
-                answer(client, b"24157817");
-            });
-            let mut inner = command(Fib, program);
-            inner.args(["several", &port.to_string()]);
-            let output = with_hosts(&inner).output().expect("the client runs");
-            server.join().expect("the server's part");
-            Said::new(&output, port)
-        });
-        if said.status.is_some() {
-            said.assert_success("fib(37)=24157817 (TIME)\n");
-        }
     }
 }

@@ -75,6 +75,8 @@ int main(int argc, char **argv)
                 report("select: a client refused: its descriptor is not below 1024");
                 /* Said once, to a socket whose buffer is empty; then it is closed. */
                 (void)send(connfd, FULL, sizeof FULL - 1, 0);
+                /* The end of file before the reset that closing makes of an unread request. */
+                (void)shutdown(connfd, SHUT_WR);
                 if (close(connfd) == -1) die("close");
             } else if (connfd != -1) {
                 clients[count++] = (struct client){.connfd = connfd, .exchange = exchange_new(options.max_n)};

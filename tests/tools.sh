@@ -11,18 +11,23 @@ need() { # need COMMAND PACKAGE
 if command -v apt-get >/dev/null 2>&1; then
     install='apt-get install -y --no-install-recommends'
     need nc netcat-openbsd; need python3 python3; need strace strace; need rdate rdate
+    need netstat net-tools; need ip iproute2; need unshare util-linux; need script bsdutils
 elif command -v dnf >/dev/null 2>&1; then
     install='dnf install -y'
     need nc netcat; need python3 python3; need strace strace; need rdate rdate
+    need netstat net-tools; need ip iproute; need unshare util-linux; need script util-linux
 elif command -v pacman >/dev/null 2>&1; then
     install='pacman -S --noconfirm'
     need nc openbsd-netcat; need python3 python; need strace strace
+    need netstat net-tools; need ip iproute2; need unshare util-linux; need script util-linux
 elif command -v apk >/dev/null 2>&1; then
     install='apk add'
     need nc netcat-openbsd; need python3 python3; need strace strace
+    need netstat net-tools; need ip iproute2; need unshare util-linux; need script util-linux-misc
 else
     install='your package manager:'
     need nc netcat-openbsd; need python3 python3; need strace strace
+    need netstat net-tools; need ip iproute2; need unshare util-linux; need script util-linux
 fi
 
 [ -z "$missing" ] && exit 0

@@ -1,6 +1,7 @@
 /* TCP Fibonacci Service: the client. It reads until the end of file, so no answer is too long. */
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +10,6 @@
 #include <unistd.h>
 
 #include "../common.h"
-
-enum { MOST = 4096 }; /* more than any server of this service says */
 
 static double now(void)
 {
@@ -24,7 +23,8 @@ static long number_of(const char *text)
     char *end;
     errno = 0;
     long n = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || errno != 0) usage("invalid value '%s' for '-n <N>'", text);
+    if (end == text || *end != '\0' || errno != 0 || text[0] <= ' ')
+        usage("invalid value '%s' for '-n <N>': n is a decimal integer of at most 64 bits", text);
     return n;
 }
 
@@ -40,6 +40,8 @@ int main(int argc, char **argv)
             n = number_of(value);
         else if (option(argc, argv, &i, "--timeout", "S", &value))
             timeout = seconds_of("--timeout <S>", value);
+        else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            client_help("fibonacci", "fib", "[HOST] [PORT] [-n N] [--timeout S]");
         else if (argv[i][0] == '-' || given == 2)
             usage("unexpected argument '%s' found", argv[i]);
         else
@@ -48,28 +50,28 @@ int main(int argc, char **argv)
     const char *host = words[0];
     unsigned short port = port_of("[PORT]", words[1]);
 
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal"); /* as Rust's runtime does */
     double start = now();
     int sockfd = connect_to(host, port, SOCK_STREAM, timeout);
     char request[32];
     size_t length = (size_t)snprintf(request, sizeof request, "%ld\n", n), sent = 0;
     while (sent < length) {
-        ssize_t count = send(sockfd, request + sent, length - sent, MSG_NOSIGNAL);
+        ssize_t count = send(sockfd, request + sent, length - sent, 0);
         if (count != -1)
             sent += (size_t)count;
         else if (errno != EINTR)
             client_dies("send", host, port);
     }
-    char answer[MOST + 1];
+    char answer[ANSWER_MOST];
     size_t received = 0;
-    while (received < MOST) {
-        ssize_t count = recv(sockfd, answer + received, MOST - received, 0);
+    while (received < sizeof answer) {
+        ssize_t count = recv(sockfd, answer + received, sizeof answer - received, 0);
         if (count == 0) break;
         if (count != -1)
             received += (size_t)count;
         else if (errno != EINTR)
             client_dies("recv", host, port);
     }
-    answer[received] = '\0';
     if (close(sockfd) == -1) die("close");
     double seconds = now() - start;
 
@@ -77,16 +79,20 @@ int main(int argc, char **argv)
         fputs("error: the server closed the connection without an answer\n", stderr);
         return 1;
     }
-    while (received > 0 && (answer[received - 1] == '\n' || answer[received - 1] == '\r'))
-        answer[--received] = '\0';
-    if (strncmp(answer, "error: ", 7) == 0) {
-        fprintf(stderr, "%s\n", answer);
+    if (received == sizeof answer) {
+        fputs("error: the server's answer does not end\n", stderr);
         return 1;
     }
-    if (strspn(answer, "0123456789") != received) {
-        fprintf(stderr, "error: the server's answer is not a number: %s\n", answer);
+    const char *text = printable(answer, received);
+    /* One line of it, whatever it is. */
+    int line = (int)strcspn(text, "\n");
+    if (strncmp(text, "error: ", 7) == 0) {
+        fprintf(stderr, "%.*s\n", line, text);
         return 1;
     }
-    printf("fib(%ld)=%s (%.3fs calc time)\n", n, answer, seconds);
-    if (fflush(stdout) == EOF) die("write");
+    if (text[0] == '\0' || strspn(text, "0123456789") != strlen(text)) {
+        fprintf(stderr, "error: the server's answer is not a number: %.*s\n", line, text);
+        return 1;
+    }
+    say("fib(%ld)=%s (%.3fs calc time)\n", n, text, seconds);
 }

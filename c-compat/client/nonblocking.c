@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,11 +13,6 @@
 #include "../common.h"
 
 static const struct timespec ROUND = {.tv_nsec = 10000000};
-
-static void say(const char *line)
-{
-    if (puts(line) == EOF || fflush(stdout) == EOF) die("write");
-}
 
 static long microseconds(void)
 {
@@ -34,6 +30,8 @@ int main(int argc, char **argv)
         const char *value;
         if (option(argc, argv, &i, "--timeout", "S", &value))
             timeout = seconds_of("--timeout <S>", value);
+        else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            client_help("nonblocking", "nonblocking", "HOST PORT [--timeout S]");
         else if (argv[i][0] == '-' || given == 2)
             usage("unexpected argument '%s' found", argv[i]);
         else
@@ -43,20 +41,21 @@ int main(int argc, char **argv)
     const char *host = words[0];
     unsigned short port = port_of("<PORT>", words[1]);
 
-    say("connecting!");
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal"); /* as Rust's runtime does */
+    say("connecting!\n");
     int sockfd = connect_to(host, port, SOCK_STREAM, timeout);
-    say("connected!");
+    say("connected!\n");
     if (fcntl(sockfd, F_SETFL, O_NONBLOCK) == -1) die("fcntl");
     long limit = timeout.tv_sec * 1000000 + timeout.tv_usec;
     long start = microseconds();
-    char buf[1024 + 1];
+    char buf[1024];
     ssize_t length;
     for (;;) {
-        length = recv(sockfd, buf, sizeof buf - 1, 0);
+        length = recv(sockfd, buf, sizeof buf, 0);
         if (length != -1) break;
         if (errno == EINTR) continue;
         if (errno != EAGAIN) client_dies("recv", host, port);
-        say("EAGAIN\nEWOULDBLOCK");
+        say("EAGAIN\nEWOULDBLOCK\n");
         if (limit > 0 && microseconds() - start >= limit) {
             errno = EAGAIN;
             client_dies("recv", host, port);
@@ -69,8 +68,5 @@ int main(int argc, char **argv)
         fputs("error: the server closed the connection without a word\n", stderr);
         return 1;
     }
-    while (length > 0 && (buf[length - 1] == '\n' || buf[length - 1] == '\r'))
-        length--;
-    printf("received: %.*s\n", (int)length, buf);
-    if (fflush(stdout) == EOF) die("write");
+    say("received: %s\n", printable(buf, (size_t)length));
 }

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,21 @@
 
 #include "../common.h"
 
-enum { TRIES = 3 }; /* how often it asks */
+enum { TRIES = 3 };         /* how often it asks */
+enum { ANSWER_ROOM = 512 }; /* more than any server of this service says, in bytes */
+
+/* The length of the answer, or -1. On a connected UDP socket a closed port is ECONNREFUSED, but only
+   when it is asked: so it is by asking, not by connecting, that every address of the host is tried. */
+static ssize_t ask_one(int sockfd, char answer[ANSWER_ROOM], const char **call)
+{
+    for (int tries = 1;; tries++) {
+        *call = "send";
+        if (send(sockfd, "", 0, 0) == -1) return -1;
+        *call = "recv";
+        ssize_t length = recv(sockfd, answer, ANSWER_ROOM, 0);
+        if (length != -1 || (errno != EAGAIN && errno != EINTR) || tries == TRIES) return length;
+    }
+}
 
 int main(int argc, char **argv)
 {
@@ -21,6 +36,8 @@ int main(int argc, char **argv)
         const char *value;
         if (option(argc, argv, &i, "--timeout", "S", &value))
             timeout = seconds_of("--timeout <S>", value);
+        else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            client_help("time", "time", "[HOST] [PORT] [--timeout S]");
         else if (argv[i][0] == '-' || given == 2)
             usage("unexpected argument '%s' found", argv[i]);
         else
@@ -29,18 +46,22 @@ int main(int argc, char **argv)
     const char *host = words[0];
     unsigned short port = port_of("[PORT]", words[1]);
 
-    int sockfd = connect_to(host, port, SOCK_DGRAM, timeout);
-    char answer[512 + 1];
-    ssize_t length;
-    int tries = 0;
-    for (;;) {
-        tries++;
-        if (send(sockfd, "", 0, 0) == -1) client_dies("send", host, port);
-        length = recv(sockfd, answer, sizeof answer - 1, 0);
-        if (length != -1) break;
-        if ((errno != EAGAIN && errno != EINTR) || tries == TRIES) client_dies("recv", host, port);
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal"); /* as Rust's runtime does */
+    struct addrinfo *res = resolve(host, port, SOCK_DGRAM);
+    const char *call = "connect";
+    char answer[ANSWER_ROOM];
+    ssize_t length = -1;
+    errno = EINVAL;
+    for (struct addrinfo *ai = res; ai != NULL && length == -1; ai = ai->ai_next) {
+        int sockfd = connect_one(ai, timeout, &call);
+        if (sockfd == -1) continue;
+        length = ask_one(sockfd, answer, &call);
+        int failure = errno;
+        if (close(sockfd) == -1) die("close");
+        errno = failure;
     }
-    if (close(sockfd) == -1) die("close");
+    if (length == -1) client_dies(call, host, port);
+    freeaddrinfo(res);
 
     uint32_t rfc868;
     /* RFC 868: seconds since 1900 in four bytes; the other formats are longer. */
@@ -48,8 +69,5 @@ int main(int argc, char **argv)
         memcpy(&rfc868, answer, sizeof rfc868);
         length = (ssize_t)tell((long)ntohl(rfc868) - EPOCHS_APART, HUMAN, answer);
     }
-    while (length > 0 && (answer[length - 1] == '\n' || answer[length - 1] == '\r'))
-        length--;
-    printf("%.*s\n", (int)length, answer);
-    if (fflush(stdout) == EOF) die("write");
+    say("%s\n", printable(answer, (size_t)length));
 }

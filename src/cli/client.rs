@@ -23,20 +23,38 @@ pub(super) struct Arguments {
 #[derive(Subcommand)]
 enum Client {
     /// Ask a Fibonacci server, over TCP
-    #[command(alias = "fibonacci")]
+    #[command(
+        alias = "fibonacci",
+        after_help = "\
+Examples:
+  socklab client fib                    ask localhost, port 9000, for the 37th
+  socklab client fib 127.0.0.1 7000 -n 30
+  socklab client fib -n 45 --timeout 2  give up when it takes longer"
+    )]
     Fib {
         #[command(flatten)]
         server: Server,
         /// Which Fibonacci number
-        #[arg(short, value_name = "N", default_value_t = 37, allow_negative_numbers = true)]
+        #[arg(short, value_name = "N", default_value = "37", allow_negative_numbers = true,
+              value_parser = number)]
         n: i64,
     },
     /// Ask a time server, over UDP
+    #[command(after_help = "\
+Examples:
+  socklab client time                   ask localhost, port 9000
+  socklab client time ::1 7000
+
+The empty datagram may be lost, so up to three are sent.")]
     Time {
         #[command(flatten)]
         server: Server,
     },
     /// Connect, then poll a non-blocking socket by hand until data comes
+    #[command(after_help = "\
+Examples:
+  socklab client nonblocking mail.example.org 25
+  socklab client nonblocking localhost 9000 --timeout 1")]
     Nonblocking {
         /// The server's name or address
         host: String,
@@ -80,12 +98,17 @@ fn fib(server: &Server, n: i64) -> Result<(), Failure> {
     if answer.is_empty() {
         return Err(Failure::new("error: the server closed the connection without an answer"));
     }
-    let text = printable(&answer);
-    if answer.starts_with(b"error: ") {
-        return Err(Failure::new(text));
+    if answer.len() == fibonacci::ANSWER_MAX {
+        return Err(Failure::new("error: the server's answer does not end"));
     }
-    if !answer.iter().all(u8::is_ascii_digit) {
-        return Err(Failure::new(format!("error: the server's answer is not a number: {text}")));
+    let text = printable(&answer);
+    // One line of it, whatever it is.
+    let line = text.lines().next().unwrap_or_default();
+    if text.starts_with("error: ") {
+        return Err(Failure::new(line));
+    }
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Failure::new(format!("error: the server's answer is not a number: {line}")));
     }
     Ok(writeln!(io::stdout(), "fib({n})={text} ({seconds:.3}s calc time)")?)
 }
@@ -138,9 +161,15 @@ fn failure(error: Error, host: &str, port: u16) -> Failure {
     Failure::new(format!("{error} ({host} port {port}{why})"))
 }
 
-/// What a server said, without its last line's end, and with nothing that a terminal would obey.
+/// What a server said, without its last line's end, and with nothing that a terminal would obey: a
+/// question mark for each control character, U+FFFD for what is not UTF-8.
 fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let text = text.trim_end_matches(['\r', '\n']);
+    let text = text.trim_end_matches(['\r', '\n']).replace("\r\n", "\n");
     text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
+}
+
+/// `-n`
+fn number(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| String::from("n is a decimal integer of at most 64 bits"))
 }

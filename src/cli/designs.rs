@@ -10,6 +10,10 @@ use crate::server::DESIGNS;
 
 /// List the server designs: the slide of each, what it changes, what breaks it.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  socklab designs               as wide as the terminal
+  socklab designs --markdown    the README's table")]
 pub(super) struct Arguments {
     /// Print the table as Markdown, for a README
     #[arg(long)]

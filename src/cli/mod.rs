@@ -12,11 +12,21 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::posix::Error;
+use crate::posix::error::EIO;
 use crate::posix::sys_socket::timeval;
 
 /// POSIX sockets to work with: a lecture's servers and clients, straight on the C socket API.
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  socklab designs             the servers, and what breaks them
+  socklab serve forked        one of them, until Ctrl-C
+  socklab client fib -n 30    in another terminal"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -51,7 +61,7 @@ impl From<io::Error> for Failure {
         let line = if error.kind() == io::ErrorKind::BrokenPipe {
             String::new()
         } else {
-            format!("write: {error}")
+            Error::new("write", error.raw_os_error().unwrap_or(EIO)).to_string()
         };
         Self { line, status: 1 }
     }

@@ -6,11 +6,11 @@ use crate::posix::error::EINTR;
 use crate::posix::sys_socket::*;
 use crate::posix::unistd::*;
 
-/// More than any server of this service says.
-const ANSWER_MAX: usize = 4096;
+/// More than any server of this service says, in bytes.
+pub const ANSWER_MAX: usize = 4096;
 
-/// Sends `n` and returns what the server answers, at most 4096 bytes of it. A `timeout` of zero is
-/// none.
+/// Sends `n` and returns what the server answers, at most [`ANSWER_MAX`] bytes of it. A `timeout` of
+/// zero is none.
 pub fn ask(host: &str, port: u16, n: i64, timeout: &timeval) -> Result<Vec<u8>> {
     let sockfd = connect_to(host, port, SOCK_STREAM, timeout)?;
     let request = format!("{n}\n");

@@ -1,32 +1,52 @@
 //! UDP Time Service: the client. A datagram may be lost, so it asks up to three times.
 
-use crate::client::connect_to;
-use crate::posix::Result;
-use crate::posix::error::{EAGAIN, EINTR};
+use std::os::fd::OwnedFd;
+
+use crate::client::{connect_one, resolve};
+use crate::posix::error::{EAGAIN, EINTR, EINVAL};
 use crate::posix::sys_socket::*;
 use crate::posix::unistd::*;
+use crate::posix::{Error, Result};
 
 /// How often it asks.
 const TRIES: usize = 3;
 
 /// Sends an empty datagram and returns the answer; waits up to `timeout` for each of three tries.
-/// On a connected UDP socket a closed port is ECONNREFUSED.
+/// On a connected UDP socket a closed port is ECONNREFUSED, but only when it is asked: so it is by
+/// asking, not by connecting, that every address of the host is tried.
 pub fn ask(host: &str, port: u16, timeout: &timeval) -> Result<Vec<u8>> {
-    let sockfd = connect_to(host, port, SOCK_DGRAM, timeout)?;
+    let res = resolve(host, port, SOCK_DGRAM)?;
+    let mut failure = Error::new("connect", EINVAL);
+    for ai in &res {
+        let answered = match connect_one(&ai, timeout) {
+            Ok(sockfd) => {
+                let answered = ask_one(&sockfd);
+                close(sockfd)?;
+                answered
+            }
+            Err(error) => Err(error),
+        };
+        match answered {
+            Ok(answer) => return Ok(answer),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn ask_one(sockfd: &OwnedFd) -> Result<Vec<u8>> {
     let mut answer = vec![0; 512];
     let mut tries = 0;
     loop {
         tries += 1;
-        send(&sockfd, b"", 0)?;
-        match recv(&sockfd, &mut answer, 0) {
+        send(sockfd, b"", 0)?;
+        match recv(sockfd, &mut answer, 0) {
             Ok(count) => {
                 answer.truncate(count);
-                break;
+                return Ok(answer);
             }
             Err(error) if matches!(error.errno(), EAGAIN | EINTR) && tries < TRIES => {}
             Err(error) => return Err(error),
         }
     }
-    close(sockfd)?;
-    Ok(answer)
 }

@@ -97,6 +97,8 @@ fn serve(options: &Options) -> Result<()> {
                     lifecycle::report("select: a client refused: its descriptor is not below 1024");
                     // Said once, to a socket whose buffer is empty; then it is closed.
                     let _ = send(&connfd, FULL, 0);
+                    // The end of file before the reset that closing makes of an unread request.
+                    let _ = shutdown(&connfd, SHUT_WR);
                     close(connfd)?;
                 }
                 Ok((connfd, _cliaddr)) => {

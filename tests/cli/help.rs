@@ -1,0 +1,179 @@
+//! Help, and mistakes on the command line.
+
+use std::process::{Command, Output};
+
+use socklab::server::{DESIGNS, Service};
+
+use crate::support::{self, Language};
+
+fn run(args: &[&str]) -> Output {
+    support::socklab().args(args).output().expect("the program runs")
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).expect("UTF-8")
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).expect("UTF-8")
+}
+
+const COMMANDS: &[(&[&str], &[&str])] = &[
+    (&[], &["serve", "client", "designs", "--version", "Examples:"]),
+    (
+        &["serve"],
+        &["--bind", "--port", "--max-n", "--timeout", "--format", "[default: 9000]", "Examples:"],
+    ),
+    (&["client"], &["fib", "time", "nonblocking"]),
+    (&["client", "fib"], &["[HOST]", "[PORT]", "-n <N>", "--timeout", "Examples:"]),
+    (&["client", "time"], &["[HOST]", "[PORT]", "--timeout", "Examples:"]),
+    (&["client", "nonblocking"], &["<HOST>", "<PORT>", "--timeout", "Examples:"]),
+    (&["designs"], &["--markdown", "Examples:"]),
+];
+
+#[test]
+fn every_command_has_help_on_standard_output() {
+    for (command, words) in COMMANDS {
+        let mut help = vec!["help"];
+        help.extend(*command);
+        for args in [[*command, &["--help"]].concat(), [*command, &["-h"]].concat(), help] {
+            let output = run(&args);
+            assert!(output.status.success() && output.stderr.is_empty(), "{args:?}: {output:?}");
+            let text = stdout(&output);
+            for word in *words {
+                assert!(text.contains(word), "{args:?} does not mention {word}:\n{text}");
+            }
+            assert!(text.lines().all(|line| line.chars().count() <= 100), "{args:?}:\n{text}");
+        }
+    }
+}
+
+/// What help shows as an example is accepted: with `--help` behind it, and nothing is run.
+#[test]
+fn every_example_is_a_command() {
+    let mut count = 0;
+    for (command, _) in COMMANDS {
+        let output = run(&[*command, &["--help"]].concat());
+        for line in stdout(&output).lines().filter_map(|line| line.strip_prefix("  socklab ")) {
+            // A remark stands after two blanks.
+            let example = line.split("  ").next().unwrap_or_default();
+            let mut args: Vec<&str> = example.split_whitespace().collect();
+            args.push("--help");
+            let output = run(&args);
+            assert!(output.status.success(), "{example}: {}", stderr(&output));
+            if args[0] == "serve" {
+                let exists = DESIGNS.iter().any(|design| design.name == args[1]);
+                assert!(exists, "{example}: no such design");
+            }
+            count += 1;
+        }
+    }
+    assert!(count >= 10, "{count} examples");
+}
+
+#[test]
+fn alone_it_shows_its_help_and_fails() {
+    for (command, word) in [(&[][..], "serve"), (&["client"], "nonblocking")] {
+        let output = run(command);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(output.stdout.is_empty() && stderr(&output).contains(word), "{output:?}");
+    }
+}
+
+#[test]
+fn its_version_is_the_packages() {
+    let output = run(&["--version"]);
+    assert!(output.status.success());
+    assert_eq!(stdout(&output), concat!("socklab ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn a_mistake_is_one_line_and_status_2() {
+    for (args, line) in [
+        (&["nosuch"][..], "error: unrecognized subcommand 'nosuch'"),
+        (&["--nosuch"], "error: unexpected argument '--nosuch' found"),
+        (&["designs", "more"], "error: unexpected argument 'more' found"),
+        (&["serve"], "error: the following required arguments were not provided: <DESIGN>"),
+        (
+            &["serve", "forked", "--port", "70000"],
+            "error: invalid value '70000' for '--port <N>': a port is a number from 0 to 65535",
+        ),
+        (
+            &["serve", "forked", "--port", "http"],
+            "error: invalid value 'http' for '--port <N>': a port is a number from 0 to 65535",
+        ),
+        (
+            &["serve", "forked", "--port"],
+            "error: a value is required for '--port <N>' but none was supplied",
+        ),
+        (
+            &["serve", "forked", "--max-n", "94"],
+            "error: invalid value '94' for '--max-n <N>': the largest n is a number from 0 to 93",
+        ),
+        (&["serve", "timeout", "--timeout", "-1"], "error: unexpected argument '-1' found"),
+        (
+            &["serve", "timeout", "--timeout", "0"],
+            "error: invalid value '0' for '--timeout <S>': a time is a number of seconds greater \
+             than 0, such as 0.5",
+        ),
+        (
+            &["serve", "udp_iterative", "--format", "french"],
+            "error: invalid value 'french' for '--format <F>': a format is human, iso8601, daytime \
+             or time",
+        ),
+        (
+            &["serve", "udp_iterative", "--max-n", "5"],
+            "error: '--max-n' does nothing in the design udp_iterative",
+        ),
+        (
+            &["serve", "forked", "--timeout", "5"],
+            "error: '--timeout' does nothing in the design forked",
+        ),
+        (&["client", "fib", "localhost", "9000", "37"], "error: unexpected argument '37' found"),
+        (
+            &["client", "nonblocking"],
+            "error: the following required arguments were not provided: <HOST> <PORT>",
+        ),
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
+        assert!(output.stdout.is_empty(), "{args:?}: {output:?}");
+        assert_eq!(stderr(&output), format!("{line}\n"), "{args:?}");
+    }
+}
+
+#[test]
+fn an_unknown_design_lists_those_that_there_are() {
+    let output = run(&["serve", "nosuch"]);
+    assert_eq!(output.status.code(), Some(2));
+    let names: Vec<&str> = DESIGNS.iter().map(|design| design.name).collect();
+    let line = format!("error: no design 'nosuch': there are {}\n", names.join(", "));
+    assert_eq!(stderr(&output), line);
+}
+
+/// The same mistake, the same words: in Rust and in each C twin.
+#[test]
+fn the_servers_refuse_alike() {
+    for design in DESIGNS {
+        let foreign = if design.service == Service::Time { "--max-n" } else { "--format" };
+        let value = if design.service == Service::Time { "5" } else { "time" };
+        for args in [
+            &["--port", "65536"][..],
+            &["--port="],
+            &["--bind"],
+            &["--nosuch"],
+            &["more"],
+            &[foreign, value],
+        ] {
+            let refused = |language| {
+                let mut command: Command = support::command(language, design);
+                let output = command.args(args).output().expect("the program runs");
+                (output.status.code(), stderr(&output).to_owned())
+            };
+            let (status, line) = refused(Language::Rust);
+            assert_eq!(status, Some(2), "{} {args:?}: {line}", design.name);
+            assert_eq!(line.lines().count(), 1, "{} {args:?}: {line}", design.name);
+            assert_eq!(refused(Language::C), (status, line), "{} {args:?}", design.name);
+        }
+    }
+}

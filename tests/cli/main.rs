@@ -1,0 +1,13 @@
+//! The front door: what the program says when it is called, rightly or wrongly; the Makefile; and
+//! the pages that tell people what they will see, each of which is tried.
+
+#[allow(unreachable_pub, reason = "shared between test crates")]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod console;
+mod guide;
+mod help;
+mod makefile;
+mod output;
+mod tools;

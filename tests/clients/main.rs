@@ -1,0 +1,13 @@
+//! The lecture's clients, in Rust and in C, against servers that the tests play: the same words, the
+//! same exit status, whatever the server does.
+
+#[allow(unreachable_pub, reason = "shared between test crates")]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod addresses;
+mod fib;
+mod mistakes;
+mod nonblocking;
+mod play;
+mod time;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 
 use crate::play::{
-    Client::Fib, PROGRAMS, Said, answer, ask, command, expect_request, reset, silence, tcp,
+    Client::Fib, PROGRAMS, Said, answer, ask, command, end_tcp, expect_request, reset, silence, tcp,
 };
 
 #[test]
@@ -25,7 +25,7 @@ fn the_form_to_the_letter() {
             answer(listener.accept().expect("a client").0, b"24157817");
         });
         let output = ask(Fib, program, addr, &[]);
-        server.join().expect("the server's part");
+        end_tcp(server, addr, &output);
         let text = String::from_utf8(output.stdout).expect("UTF-8");
         let time = text
             .strip_prefix("fib(37)=24157817 (")
@@ -153,8 +153,9 @@ fn nobody_reads_what_the_client_says() {
             let (_reader, writer) = std::io::pipe().expect("a pipe");
             command.stdout(writer);
         }
-        let said = Said::new(&command.output().expect("the client runs"), addr.port());
-        server.join().expect("the server's part");
-        said.assert_failure(if full { "write: No space left on device" } else { "" }, "");
+        let output = command.output().expect("the client runs");
+        end_tcp(server, addr, &output);
+        Said::new(&output, addr.port())
+            .assert_failure(if full { "write: No space left on device" } else { "" }, "");
     }
 }

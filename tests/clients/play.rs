@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Output, Stdio};
+use std::thread::JoinHandle;
 
 use socklab::posix::sys_socket::{SO_LINGER, SOL_SOCKET, linger, setsockopt};
 
@@ -91,7 +92,7 @@ pub(crate) fn tcp(client: Client, args: &[&str], serve: fn(TcpStream)) -> Said {
         let addr = listener.local_addr().expect("bound");
         let server = std::thread::spawn(move || serve(listener.accept().expect("a client").0));
         let output = ask(client, program, addr, args);
-        server.join().expect("the server's part");
+        end_tcp(server, addr, &output);
         Said::new(&output, addr.port())
     })
 }
@@ -103,9 +104,27 @@ pub(crate) fn udp(client: Client, args: &[&str], serve: fn(&UdpSocket)) -> Said 
         let addr = socket.local_addr().expect("bound");
         let server = std::thread::spawn(move || serve(&socket));
         let output = ask(client, program, addr, args);
-        server.join().expect("the server's part");
+        end_udp(server, addr, &output);
         Said::new(&output, addr.port())
     })
+}
+
+/// Ends the server's part after its client: one that has waited in vain gets a client that says
+/// nothing, so that it fails and does not wait for ever.
+pub(crate) fn end_tcp(server: JoinHandle<()>, addr: SocketAddr, output: &Output) {
+    drop(TcpStream::connect(addr));
+    server.join().unwrap_or_else(|_| panic!("the server's part, after {output:?}"));
+}
+
+/// The same over UDP: as many datagrams as a client sends at most.
+pub(crate) fn end_udp(server: JoinHandle<()>, addr: SocketAddr, output: &Output) {
+    let any = if addr.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
+    let socket = UdpSocket::bind(any).expect("a port");
+    for _ in 0..3 {
+        // Nobody is there any more, in the good case.
+        let _ = socket.send_to(b"", addr);
+    }
+    server.join().unwrap_or_else(|_| panic!("the server's part, after {output:?}"));
 }
 
 /// Runs a client of that server to its end.

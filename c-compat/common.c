@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -236,9 +237,10 @@ void report_errno(const char *call)
    at which the signal is lost; and what is being computed can still be sent. On Linux accept() on
    such a socket fails with EINVAL, and select() calls it readable. */
 
-volatile sig_atomic_t stopping;
-static volatile sig_atomic_t listenfd_to_end = -1;
-static volatile sig_atomic_t connfd_to_end = -1;
+/* Atomic, not only volatile: a handler runs in any thread, and every thread reads them. */
+atomic_bool stopping;
+static atomic_int listenfd_to_end = -1;
+static atomic_int connfd_to_end = -1;
 
 static void end_of_file(int fd)
 {
@@ -250,7 +252,7 @@ static void stop(int signum)
 {
     (void)signum;
     int saved = errno;
-    stopping = 1;
+    stopping = true;
     end_of_file(listenfd_to_end);
     end_of_file(connfd_to_end);
     errno = saved;

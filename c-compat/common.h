@@ -5,7 +5,7 @@
 #ifndef COMMON_H
 #define COMMON_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -26,7 +26,7 @@ enum { TAKES_MAX_N = 1, TAKES_TIMEOUT = 2, TAKES_FORMAT = 4 };
 
 /* Set once the server has been asked to stop. From then on an end of file may be the server's own
    doing, so it ends no request. */
-extern volatile sig_atomic_t stopping;
+extern atomic_bool stopping;
 
 /* How long a server that is short of something leaves its clients waiting, in milliseconds. */
 enum { PAUSE = 100 };

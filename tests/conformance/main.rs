@@ -11,5 +11,6 @@ mod cases;
 mod clients;
 mod diag;
 mod protocol;
+mod stopping;
 mod watch;
 mod wire;

@@ -9,8 +9,13 @@ mod support;
 
 mod cases;
 mod clients;
+mod descriptors;
 mod diag;
+mod injection;
+mod promises;
 mod protocol;
+mod shortage;
 mod stopping;
+mod tools;
 mod watch;
 mod wire;

@@ -156,6 +156,13 @@ pub(crate) struct Rest {
     descriptors: Vec<(i32, String)>,
 }
 
+impl Rest {
+    /// How many descriptors the first process has.
+    pub(crate) fn descriptors(&self) -> usize {
+        self.descriptors.len()
+    }
+}
+
 /// Waits until each task of a server is blocked in a call, and at least one of them waits for
 /// clients; a task that spins never is.
 fn at_rest(server: &Server) -> Option<Rest> {

@@ -17,5 +17,6 @@ mod protocol;
 mod shortage;
 mod stopping;
 mod tools;
+mod udp;
 mod watch;
 mod wire;

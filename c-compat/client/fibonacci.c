@@ -41,7 +41,7 @@ int main(int argc, char **argv)
         else if (option(argc, argv, &i, "--timeout", "S", &value))
             timeout = seconds_of("--timeout <S>", value);
         else if (argv[i][0] == '-' || given == 2)
-            usage("unexpected argument '%s' found", argv[i]);
+            unexpected(argv[i]);
         else
             words[given++] = argv[i];
     }

@@ -35,7 +35,7 @@ int main(int argc, char **argv)
         if (option(argc, argv, &i, "--timeout", "S", &value))
             timeout = seconds_of("--timeout <S>", value);
         else if (argv[i][0] == '-' || given == 2)
-            usage("unexpected argument '%s' found", argv[i]);
+            unexpected(argv[i]);
         else
             words[given++] = argv[i];
     }

@@ -94,7 +94,9 @@ fn told(seconds: u64, format: &str) -> Vec<u8> {
             format!("{} {} {day:>2} {h:02}:{m:02}:{s:02} {year}\n", &day_name[..3], &name[..3])
                 .into_bytes()
         }
-        "iso8601" => format!("{year}-{:02}-{day:02}T{h:02}:{m:02}:{s:02}Z\n", month + 1).into_bytes(),
+        "iso8601" => {
+            format!("{year}-{:02}-{day:02}T{h:02}:{m:02}:{s:02}Z\n", month + 1).into_bytes()
+        }
         "daytime" => {
             format!("{day_name}, {name} {day:02}, {year} {h:02}:{m:02}:{s:02}-UTC\r\n").into_bytes()
         }
@@ -250,7 +252,10 @@ fn the_well_known_ports_are_not_answered() {
         let before = rest(&server);
         let bound = (600..1024).rev().find_map(|port| UdpSocket::bind(("127.0.0.1", port)).ok());
         let Some(reserved) = bound else {
-            return skip(format_args!("a reserved source port, {case}"), "no privilege to bind one");
+            return skip(
+                format_args!("a reserved source port, {case}"),
+                "no privilege to bind one",
+            );
         };
         reserved.set_nonblocking(true).expect("O_NONBLOCK");
         for request in [&b""[..], b"time"] {

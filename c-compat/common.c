@@ -30,6 +30,17 @@ _Noreturn void usage(const char *format, ...)
     exit(2);
 }
 
+_Noreturn void unexpected(const char *argument)
+{
+    /* An option without its value: what the word says up to an '=', or a letter. */
+    size_t shown = strlen(argument);
+    if (strncmp(argument, "--", 2) == 0)
+        shown = strcspn(argument, "=");
+    else if (argument[0] == '-' && shown > 2)
+        shown = 2;
+    usage("unexpected argument '%.*s' found", (int)shown, argument);
+}
+
 bool option(int argc, char **argv, int *i, const char *name, const char *metavar, const char **value)
 {
     size_t length = strlen(name);
@@ -65,7 +76,8 @@ struct timeval seconds_of(const char *option, const char *text)
 {
     char *end;
     double microseconds = strtod(text, &end) * 1e6;
-    if (end == text || *end != '\0' || !(microseconds >= 1.0 && microseconds <= 1e15))
+    bool decimal = strspn(text, "+-.0123456789Ee") == strlen(text);
+    if (!decimal || end == text || *end != '\0' || !(microseconds >= 1.0 && microseconds <= 1e15))
         usage("invalid value '%s' for '%s': a time is a number of seconds greater than 0, such as 0.5",
               text, option);
     long whole = (long)microseconds;
@@ -120,7 +132,7 @@ struct options server_options(int argc, char **argv, const char *name, int sockt
             took = TAKES_FORMAT;
             options.format = format_of(value);
         } else {
-            usage("unexpected argument '%s' found", argv[i]);
+            unexpected(argv[i]);
         }
         if ((took & takes) != took)
             usage("'%s' does nothing in the design %s",

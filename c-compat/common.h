@@ -75,6 +75,7 @@ void end_connected(void);
 unsigned short port_of(const char *option, const char *text);
 struct timeval seconds_of(const char *option, const char *text);
 _Noreturn void usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void unexpected(const char *argument);
 
 /* Whether argv[*i] is the option `name`; its value, which may follow an '=', goes to *value. */
 bool option(int argc, char **argv, int *i, const char *name, const char *metavar, const char **value);

@@ -39,7 +39,7 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             client_help("time", "time", "[HOST] [PORT] [--timeout S]");
         else if (argv[i][0] == '-' || given == 2)
-            usage("unexpected argument '%s' found", argv[i]);
+            unexpected(argv[i]);
         else
             words[given++] = argv[i];
     }

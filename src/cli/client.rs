@@ -62,7 +62,7 @@ Examples:
         #[arg(value_parser = port)]
         port: u16,
         /// Give up after so many seconds [default: never]
-        #[arg(long, value_name = "S", value_parser = seconds)]
+        #[arg(long, allow_hyphen_values = true, value_name = "S", value_parser = seconds)]
         timeout: Option<timeval>,
     },
 }
@@ -76,7 +76,7 @@ struct Server {
     #[arg(default_value = "9000", value_parser = port)]
     port: u16,
     /// Give up a connect, a send or a recv after so many seconds [default: never; 1 over UDP]
-    #[arg(long, value_name = "S", value_parser = seconds)]
+    #[arg(long, allow_hyphen_values = true, value_name = "S", value_parser = seconds)]
     timeout: Option<timeval>,
 }
 

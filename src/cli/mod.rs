@@ -108,7 +108,14 @@ fn mistake(error: &clap::Error) -> Result<(), Failure> {
 
 /// `--port`
 fn port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| String::from("a port is a number from 0 to 65535"))
+    whole_number(text)
+        .and_then(|port| u16::try_from(port).ok())
+        .ok_or_else(|| String::from("a port is a number from 0 to 65535"))
+}
+
+/// Decimal digits and nothing else.
+fn whole_number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// `--timeout`: seconds, as C's timeval.

@@ -72,6 +72,8 @@ pub struct Ended {
     pub status: ExitStatus,
     /// All that it wrote to standard error.
     pub stderr: String,
+    /// Whether a process of its group was still there, a zombie included.
+    pub left: bool,
 }
 
 impl Server {
@@ -124,7 +126,10 @@ impl Server {
     /// Waits for its end.
     pub fn wait(mut self) -> Ended {
         let status = self.child.wait().expect("our child");
-        Ended { status, stderr: self.stderr.take().expect("once").join().expect("a reader") }
+        let group = Pid::from_raw(self.pid());
+        // Whoever is left would keep standard error open.
+        let left = killpg(group, Signal::SIGKILL).is_ok();
+        Ended { status, stderr: self.stderr.take().expect("once").join().expect("a reader"), left }
     }
 
     /// Stops it with SIGTERM and waits.
@@ -179,13 +184,14 @@ impl Drop for Server {
 }
 
 impl Ended {
-    /// Status 0 and nothing on standard error.
+    /// Status 0, nothing on standard error, and no process left.
     pub fn assert_clean(&self) {
         assert!(
-            self.status.success() && self.stderr.is_empty(),
-            "ended with {:?} (signal {:?}) and said {:?}",
+            self.status.success() && self.stderr.is_empty() && !self.left,
+            "ended with {:?} (signal {:?}), processes left: {}, and said {:?}",
             self.status.code(),
             self.status.signal(),
+            self.left,
             self.stderr
         );
     }

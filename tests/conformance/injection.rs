@@ -1,0 +1,229 @@
+//! Errors that real clients hardly ever cause, forged by strace in a running server.
+
+use socklab::server::{Serves, Transport};
+
+use crate::cases::{Case, each, is_tcp, is_udp, part, skip};
+use crate::support::Server;
+use crate::tools::Forger;
+use crate::watch::{Doing, Rest, main_task, rest, until, until_rest};
+use crate::wire::{Client, End, assert_serves};
+
+/// Attaches, or says why not.
+fn attach(case: &Case, server: &Server, calls: &str, inject: &str) -> Option<Forger> {
+    match Forger::attach(server, calls, inject) {
+        Ok(forger) => Some(forger),
+        Err(why) => {
+            skip(format_args!("forged errors of {case}"), why);
+            None
+        }
+    }
+}
+
+/// A signal, a client that is gone already, an error of the network on the new socket, a shortage.
+const ACCEPT: &[(&str, bool)] = &[
+    ("EINTR", false),
+    ("ECONNABORTED", false),
+    ("EPROTO", false),
+    ("EPERM", false),
+    ("ENETDOWN", false),
+    ("EHOSTUNREACH", false),
+    ("EMFILE", true),
+    ("ENFILE", true),
+    ("ENOBUFS", true),
+    ("ENOMEM", true),
+];
+
+/// Standard error has a line for the shortages, at most one in a second, and nothing else.
+fn assert_ended(case: &Case, server: Server, reports: &[&str]) {
+    let ended = case.stop(server);
+    assert!(ended.status.success() && !ended.left, "{ended:?}");
+    for line in ended.stderr.lines() {
+        assert!(reports.iter().any(|report| line.ends_with(report)), "{:?}", ended.stderr);
+    }
+    assert_eq!(ended.stderr.is_empty(), reports.is_empty(), "{:?}", ended.stderr);
+}
+
+const SHORTAGES: &[&str] = &[
+    ": Too many open files",
+    ": Too many open files in system",
+    ": No buffer space available",
+    ": Cannot allocate memory",
+];
+
+#[test]
+fn errors_of_accept() {
+    each(is_tcp, |case| {
+        let server = case.start();
+        let before = rest(&server);
+        for (error, _) in ACCEPT {
+            part(error, || {
+                let inject = format!("accept,accept4:error={error}:when=1");
+                let Some(forger) = attach(case, &server, "accept,accept4", &inject) else { return };
+                // A server that is asleep in select() asks only when there is somebody.
+                let client = Client::connect(&server);
+                client.send(b"10\n");
+                forger.until_forged();
+                client.expect("55");
+                drop(forger);
+                assert_serves(&server);
+                until_rest(&server, &before);
+            });
+        }
+        assert_ended(case, server, SHORTAGES);
+    });
+}
+
+/// Several errors in a row: as many clients are served as came.
+#[test]
+fn errors_of_accept_in_a_row() {
+    each(is_tcp, |case| {
+        let server = case.start();
+        let before = rest(&server);
+        let inject = "accept,accept4:error=ECONNABORTED:when=1..5";
+        let Some(forger) = attach(case, &server, "accept,accept4", inject) else { return };
+        let clients: Vec<Client> = (0..2)
+            .map(|_| {
+                let client = Client::connect(&server);
+                client.send(b"10\n");
+                client
+            })
+            .collect();
+        for client in clients {
+            client.expect("55");
+        }
+        assert_eq!(forger.forged(), 5, "{}", forger.log());
+        drop(forger);
+        until_rest(&server, &before);
+        assert_ended(case, server, &[]);
+    });
+}
+
+/// What an error of recv() or send() does to the client that it hits: it is still answered, or it is
+/// closed without a word; nobody else notices.
+const TALKING: &[(&str, &str, bool)] = &[
+    ("recvfrom", "EINTR", true),
+    ("recvfrom", "ECONNRESET", false),
+    ("recvfrom", "ETIMEDOUT", false),
+    ("recvfrom", "ENOBUFS", false),
+    ("sendto", "EINTR", true),
+    ("sendto", "ECONNRESET", false),
+    ("sendto", "EPIPE", false),
+];
+
+#[test]
+fn errors_of_recv_and_send() {
+    each(is_tcp, |case| {
+        let server = case.start();
+        let before = rest(&server);
+        for (call, error, answered) in TALKING {
+            part(&format!("{call} {error}"), || {
+                let inject = format!("{call}:error={error}:when=1");
+                let Some(forger) = attach(case, &server, call, &inject) else { return };
+                let client = Client::connect(&server);
+                client.send(b"10\n");
+                let (answer, end) = client.read();
+                forger.until_forged();
+                drop(forger);
+                if *answered {
+                    assert_eq!((answer.as_str(), end), ("55", End::Closed));
+                } else {
+                    assert_eq!(answer, "");
+                }
+                assert_serves(&server);
+                until_rest(&server, &before);
+            });
+        }
+        assert_ended(case, server, &[]);
+    });
+}
+
+/// Whether the main thread waits in a call that signals interrupt though a handler restarts others.
+fn waits_in(server: &Server, calls: &[i64]) -> bool {
+    matches!(main_task(server).doing(), Doing::Blocked(call, _) if calls.contains(&call))
+}
+
+#[test]
+fn an_interrupted_wait() {
+    use nix::libc::{SYS_clock_nanosleep, SYS_pselect6, SYS_recvfrom};
+    each(
+        |_| true,
+        |case| {
+            let server = case.start();
+            let before: Rest = rest(&server);
+            let name = if waits_in(&server, &[SYS_pselect6]) {
+                "pselect6"
+            } else if waits_in(&server, &[SYS_recvfrom]) {
+                "recvfrom"
+            } else if waits_in(&server, &[SYS_clock_nanosleep]) {
+                "clock_nanosleep"
+            } else {
+                // accept() is another test's.
+                return;
+            };
+            let inject = format!("{name}:error=EINTR:when=1");
+            let Some(forger) = attach(case, &server, name, &inject) else { return };
+            // The call that it is blocked in is begun anew when strace comes.
+            forger.until_forged();
+            drop(forger);
+            if case.design.transport == Transport::Tcp {
+                assert_serves(&server);
+            }
+            until_rest(&server, &before);
+            assert_ended(case, server, &[]);
+        },
+    );
+}
+
+/// One request, and the answer or nothing.
+fn ask(server: &Server) -> Option<Vec<u8>> {
+    let client = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    client.set_nonblocking(true).expect("O_NONBLOCK");
+    client.send_to(b"time", server.addr).expect("sent");
+    let mut answer = vec![0; 512];
+    let mut received = None;
+    until("an answer, or the server at rest", || {
+        received = client.recv(&mut answer).ok();
+        received.is_some() || crate::watch::sleeps(main_task(server).doing())
+    });
+    // It may have answered and come to rest between the two looks.
+    received = received.or_else(|| client.recv(&mut answer).ok());
+    answer.truncate(received?);
+    Some(answer)
+}
+
+#[test]
+fn errors_of_datagrams() {
+    each(is_udp, |case| {
+        let server = case.start();
+        let before = rest(&server);
+        for error in ["EINTR", "ECONNREFUSED", "EHOSTUNREACH", "ENOMEM", "ENOBUFS"] {
+            part(&format!("recvfrom {error}"), || {
+                let inject = format!("recvfrom:error={error}:when=1");
+                let Some(forger) = attach(case, &server, "recvfrom", &inject) else { return };
+                forger.until_forged();
+                drop(forger);
+                until_rest(&server, &before);
+            });
+        }
+        // What can't be sent uses no server up.
+        for error in ["EPERM", "ECONNREFUSED", "ENOBUFS", "EINTR"] {
+            part(&format!("sendto {error}"), || {
+                let inject = format!("sendto:error={error}:when=1");
+                let Some(forger) = attach(case, &server, "sendto", &inject) else { return };
+                assert_eq!(ask(&server), None, "an answer that was not sent");
+                forger.until_forged();
+                drop(forger);
+                until_rest(&server, &before);
+            });
+        }
+        assert!(ask(&server).is_some(), "the server goes on");
+        let ended = match case.design.promises.serves {
+            Serves::Once => server.wait(),
+            Serves::Forever => case.stop(server),
+        };
+        assert!(ended.status.success() && !ended.left, "{ended:?}");
+        for line in ended.stderr.lines() {
+            assert!(SHORTAGES.iter().any(|report| line.ends_with(report)), "{:?}", ended.stderr);
+        }
+    });
+}

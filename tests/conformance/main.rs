@@ -1,0 +1,22 @@
+//! Every server design, in every language, against well- and badly-behaved clients.
+//!
+//! Nothing here sleeps and no time limit decides: what has to have happened first (the client is
+//! accepted, the reset has arrived, the server computes) is looked up in /proc and in the kernel's
+//! socket table until it is so, and a wait that never ends fails by its own name.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cases;
+mod clients;
+mod descriptors;
+mod diag;
+mod injection;
+mod promises;
+mod protocol;
+mod shortage;
+mod stopping;
+mod tools;
+mod udp;
+mod watch;
+mod wire;

@@ -1,0 +1,129 @@
+//! Real shortages: no descriptor, no process, no thread to be had. The server waits, without
+//! spinning, and goes on when there are some again.
+
+use nix::sys::resource::{Resource, getrlimit};
+use socklab::server::PerClient;
+
+use crate::cases::{Case, each, is_tcp, skip};
+use crate::support::{Ended, Server, command};
+use crate::tools::{limit, unprivileged};
+use crate::watch::{descriptors, main_task, polls, rest, ticks, until, until_rest};
+use crate::wire::{Client, assert_serves};
+
+/// Status 0, and on standard error nothing but this line, at most once in a second.
+fn assert_reported(ended: &Ended, end: &str) {
+    assert!(ended.status.success() && !ended.left, "{ended:?}");
+    assert!(!ended.stderr.is_empty(), "it said nothing");
+    for line in ended.stderr.lines() {
+        assert!(line.ends_with(end), "{:?}", ended.stderr);
+    }
+    assert!(ended.stderr.lines().count() < 30, "{:?}", ended.stderr);
+}
+
+fn naps(server: &Server) -> u64 {
+    main_task(server).status("voluntary_ctxt_switches").expect("it lives")
+}
+
+#[test]
+fn no_descriptor() {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+    each(is_tcp, |case| {
+        let server = case.start();
+        let before = rest(&server);
+        // A client that is being served when the shortage comes.
+        let held = case.is_concurrent().then(|| {
+            let client = Client::connect(&server);
+            client.until_accepted();
+            client
+        });
+        until("the client has its own task", || crate::watch::computing(&server).is_none());
+        let open = descriptors(server.pid());
+        let free = (0..).find(|&fd| open.iter().all(|&(open, _)| open != fd)).expect("one");
+        limit(server.pid(), None, "nofile", &free.to_string());
+        let ask = || {
+            let client = Client::connect(&server);
+            client.send(b"10\n");
+            client
+        };
+        // A server that is blocked in accept() has reserved the next one's descriptor.
+        let first = ask();
+        let slept = naps(&server);
+        until("it is answered, or not accepted again and again", || {
+            first.has_answer() || (naps(&server) >= slept + 4 && !first.is_accepted())
+        });
+        let clients = [first, ask()];
+        // It looks again and again, and sleeps in between: one that spins never goes to sleep.
+        let (used, slept) = (ticks(&server), naps(&server));
+        until("it has tried four times", || naps(&server) >= slept + 4);
+        let used = ticks(&server) - used;
+        let [first, second] = &clients;
+        assert!(!second.is_accepted() && !second.has_answer(), "accepted, without a descriptor");
+        assert!(first.has_answer() || !first.is_accepted(), "accepted and not answered");
+        // A sleep of 100 ms, or of 10, is followed by some microseconds of work.
+        assert!(used <= 4, "{used} ticks of CPU time for four attempts");
+        if let Some(held) = held {
+            held.send(b"20\n");
+            held.expect("6765");
+        }
+        limit(server.pid(), None, "nofile", &soft.to_string());
+        for client in clients {
+            client.expect("55");
+        }
+        assert_serves(&server);
+        until_rest(&server, &before);
+        assert_reported(&case.stop(server), ": Too many open files");
+    });
+}
+
+/// A server of somebody who may have no further process or thread.
+fn start_unprivileged(case: &Case) -> Option<(Server, Option<u32>)> {
+    let mut program = command(case.language, case.design);
+    program.args(["--port", "0"]);
+    match unprivileged(program) {
+        Ok((program, uid)) => Some((Server::spawn(program), uid)),
+        Err(why) => {
+            skip(format_args!("no process or thread for {case}"), why);
+            None
+        }
+    }
+}
+
+#[test]
+fn no_process_and_no_thread() {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NPROC).expect("a limit");
+    let soft = if soft == nix::sys::resource::RLIM_INFINITY {
+        String::from("unlimited")
+    } else {
+        soft.to_string()
+    };
+    each(
+        |design| is_tcp(design) && design.promises.per_client != PerClient::Descriptor,
+        |case| {
+            let Some((server, uid)) = start_unprivileged(case) else { return };
+            // The sanitizer's own thread comes with the first one of the program's.
+            assert_serves(&server);
+            let before = rest(&server);
+            let held = Client::connect(&server);
+            held.until_accepted();
+            until("the client has its own task", || {
+                let tasks = crate::watch::tasks(&server);
+                tasks.iter().filter(|task| !polls(task.doing())).count() == 2
+                    && crate::watch::computing(&server).is_none()
+            });
+            limit(server.pid(), uid, "nproc", "1");
+            for _ in 0..3 {
+                let client = Client::connect(&server);
+                // Closed without a word; it has sent nothing, so without a reset.
+                client.expect("");
+            }
+            assert!(!held.has_answer());
+            held.send(b"20\n");
+            held.expect("6765");
+            limit(server.pid(), uid, "nproc", &soft);
+            assert_serves(&server);
+            until_rest(&server, &before);
+            let ended = case.stop(server);
+            assert_reported(&ended, ": Resource temporarily unavailable");
+        },
+    );
+}

@@ -1,0 +1,337 @@
+//! SIGINT and SIGTERM: status 0, nothing on standard error, nobody left, the port free at once.
+
+use std::hint::spin_loop;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::thread;
+
+use nix::sys::signal::Signal::{self, SIGINT, SIGTERM};
+
+use crate::cases::{Case, Seeded, all, each, is_tcp, is_udp, part, run, skip};
+use crate::clients::{computing_for, while_computing};
+use crate::diag::{self, TIME_WAIT};
+use crate::support::{Ended, Language, Server};
+use crate::watch::{Doing, rest, until, until_some};
+use crate::wire::{Client, End, assert_serves};
+
+const SIGNALS: [Signal; 2] = [SIGINT, SIGTERM];
+
+/// Sends the signal and waits for the end.
+fn stop(case: &Case, server: Server, signal: Signal) -> Ended {
+    server.signal(signal);
+    case.heed(&server);
+    server.wait()
+}
+
+fn assert_no_listener(addr: SocketAddr) {
+    assert!(diag::listening(addr).is_none(), "somebody still listens at {addr}");
+}
+
+/// Starts the same server on the port that another has just left, and stops it again.
+fn restart(case: &Case, addr: SocketAddr) {
+    let server = case.start_with(&["--port", &addr.port().to_string()]);
+    assert_eq!(server.addr, addr);
+    if is_tcp(case.design) {
+        assert_serves(&server);
+    }
+    case.stop(server).assert_clean();
+}
+
+#[test]
+fn an_idle_server() {
+    each(
+        |_| true,
+        |case| {
+            for signal in SIGNALS {
+                part(signal.as_str(), || {
+                    let server = case.start();
+                    let addr = server.addr;
+                    rest(&server);
+                    stop(case, server, signal).assert_clean();
+                    assert_no_listener(addr);
+                    restart(case, addr);
+                });
+            }
+        },
+    );
+}
+
+#[test]
+fn right_after_it_has_served() {
+    each(is_tcp, |case| {
+        for signal in SIGNALS {
+            part(signal.as_str(), || {
+                let server = case.start();
+                let addr = server.addr;
+                let client = Client::connect(&server);
+                client.send(b"10\n");
+                client.expect("55");
+                let peer = client.addr();
+                drop(client);
+                until("the server's end waits in TIME_WAIT", || {
+                    diag::connected(addr, peer).is_some_and(|row| row.state == TIME_WAIT)
+                });
+                stop(case, server, signal).assert_clean();
+                let row = diag::connected(addr, peer);
+                assert!(row.is_some_and(|row| row.state == TIME_WAIT), "{row:?}");
+                restart(case, addr);
+            });
+        }
+    });
+}
+
+#[test]
+fn after_a_datagram() {
+    each(is_udp, |case| {
+        for signal in SIGNALS {
+            part(signal.as_str(), || {
+                let server = case.start();
+                let addr = server.addr;
+                let client = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+                // Not a request: it uses no server up.
+                client.send_to(b"12:00\n", addr).expect("sent");
+                rest(&server);
+                stop(case, server, signal).assert_clean();
+                restart(case, addr);
+            });
+        }
+    });
+}
+
+/// Silent clients, and one with a part of a request, which the end that the stopping server makes
+/// must not turn into a whole one.
+#[test]
+fn clients_that_have_not_asked() {
+    each(is_tcp, |case| {
+        for signal in SIGNALS {
+            part(signal.as_str(), || {
+                let server = case.start();
+                let addr = server.addr;
+                let mut clients = Vec::new();
+                for _ in 0..if case.is_concurrent() { 4 } else { 1 } {
+                    let partial = Client::connect(&server);
+                    partial.send(b"12");
+                    partial.until_consumed();
+                    clients.push(partial);
+                    if case.is_concurrent() {
+                        let silent = Client::connect(&server);
+                        silent.until_accepted();
+                        clients.push(silent);
+                    }
+                }
+                for client in &clients {
+                    assert!(client.is_accepted() && !client.has_answer());
+                }
+                stop(case, server, signal).assert_clean();
+                for client in &clients {
+                    assert_eq!(client.read(), (String::new(), End::Closed));
+                }
+                assert_no_listener(addr);
+                restart(case, addr);
+            });
+        }
+    });
+}
+
+/// A silent client is served first, so the others are still in the listening socket's queue.
+#[test]
+fn clients_behind_a_silent_one() {
+    each(is_tcp, |case| {
+        let server = case.start();
+        let addr = server.addr;
+        let silent = Client::connect(&server);
+        silent.until_accepted();
+        let queued = Client::connect(&server);
+        if case.is_concurrent() {
+            queued.until_accepted();
+        }
+        case.stop(server).assert_clean();
+        assert_eq!(silent.read(), (String::new(), End::Closed));
+        // Whoever was never accepted is reset.
+        assert_eq!(queued.read().0, "");
+        assert_no_listener(addr);
+        restart(case, addr);
+    });
+}
+
+#[test]
+fn what_is_being_computed_is_answered() {
+    each(is_tcp, |case| {
+        for signal in SIGNALS {
+            part(signal.as_str(), || {
+                while_computing(|n| {
+                    let server = case.start();
+                    let addr = server.addr;
+                    let client = Client::connect(&server);
+                    client.send(format!("{n}\n").as_bytes());
+                    let Some(task) = computing_for(&server, &client) else { return false };
+                    server.signal(signal);
+                    case.heed(&server);
+                    let still = task.doing() == Doing::Running && !client.has_answer();
+                    let (answer, end) = client.read();
+                    assert!(!answer.is_empty() && answer.bytes().all(|byte| byte.is_ascii_digit()));
+                    assert_eq!(end, End::Closed, "{answer:?}");
+                    server.wait().assert_clean();
+                    if still {
+                        assert_no_listener(addr);
+                        restart(case, addr);
+                    }
+                    still
+                });
+            });
+        }
+    });
+}
+
+#[test]
+fn two_signals_in_a_row() {
+    each(
+        |_| true,
+        |case| {
+            for (first, second) in [(SIGINT, SIGTERM), (SIGTERM, SIGTERM), (SIGINT, SIGINT)] {
+                let server = case.start();
+                let client = is_tcp(case.design).then(|| {
+                    let client = Client::connect(&server);
+                    client.until_accepted();
+                    client
+                });
+                server.signal(first);
+                // A zombie takes signals as well.
+                server.signal(second);
+                case.heed(&server);
+                server.wait().assert_clean();
+                if let Some(client) = client {
+                    assert_eq!(client.read().0, "");
+                }
+            }
+        },
+    );
+}
+
+/// As from a terminal: every process of the server's group gets the signal.
+#[test]
+fn a_signal_to_the_whole_group() {
+    each(is_tcp, |case| {
+        while_computing(|n| {
+            let server = case.start();
+            let silent = case.is_concurrent().then(|| {
+                let client = Client::connect(&server);
+                client.until_accepted();
+                client
+            });
+            let client = Client::connect(&server);
+            client.send(format!("{n}\n").as_bytes());
+            let Some(task) = computing_for(&server, &client) else { return false };
+            let group = nix::unistd::Pid::from_raw(server.pid());
+            nix::sys::signal::killpg(group, SIGINT).expect("the group is there");
+            case.heed(&server);
+            let still = task.doing() == Doing::Running && !client.has_answer();
+            let (answer, _) = client.read();
+            assert!(!answer.is_empty() && answer.bytes().all(|byte| byte.is_ascii_digit()));
+            server.wait().assert_clean();
+            if let Some(silent) = silent {
+                assert_eq!(silent.read(), (String::new(), End::Closed));
+            }
+            still
+        });
+    });
+}
+
+/// Clients that ask, hang up and reset as fast as they can, until nobody listens any more.
+fn hammer(addr: SocketAddr, served: &AtomicU64, over: &AtomicBool) {
+    let mut round = 0;
+    while !over.load(SeqCst) {
+        round += 1;
+        // Two such clients at a time never fill the queue, so no SYN is lost and sent again.
+        while diag::listening(addr).is_some_and(|row| row.unread >= row.unsent) {
+            thread::yield_now();
+        }
+        let Ok(client) = Client::connect_at_once(addr) else { return };
+        let request: &[u8] = match round % 5 {
+            0 => b"",
+            1 => b"1",
+            _ => b"12\n",
+        };
+        if std::io::Write::write_all(&mut &client.stream, request).is_err() {
+            continue;
+        }
+        match round % 5 {
+            0 | 1 => drop(client),
+            _ => {
+                let mut answer = Vec::new();
+                let _ = std::io::Read::read_to_end(&mut &client.stream, &mut answer);
+                assert!(answer.is_empty() || answer == b"144", "{answer:?}");
+                if !answer.is_empty() {
+                    served.fetch_add(1, SeqCst);
+                }
+            }
+        }
+    }
+}
+
+/// The server may be anywhere when the signal comes: at accept, between two calls, in a new child.
+#[test]
+fn two_hundred_random_moments() {
+    let mut cases = all(is_tcp);
+    if cases.iter().any(|case| case.language == Language::ThreadSanitized) {
+        skip("random moments of thread-sanitized servers", "the sanitizer holds signals back");
+        cases.retain(|case| case.language != Language::ThreadSanitized);
+    }
+    let mut seeded = Seeded(0x51_6e_a1);
+    let moments: Vec<(usize, Case, u64, u64, Signal)> = (0..200)
+        .map(|i| {
+            let signal = SIGNALS[(seeded.next() % 2) as usize];
+            (i, cases[i % cases.len()], seeded.below(30), seeded.below(30_000), signal)
+        })
+        .collect();
+    run(
+        &moments,
+        |(i, case, ..)| format!("moment {i} of {case}"),
+        |&(_, case, answers, spins, signal)| {
+            let server = case.start();
+            let addr = server.addr;
+            let (served, over) = (AtomicU64::new(0), AtomicBool::new(false));
+            thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| hammer(addr, &served, &over));
+                }
+                until("so many are served", || served.load(SeqCst) >= answers);
+                for _ in 0..spins {
+                    spin_loop();
+                }
+                server.signal(signal);
+                let ended = server.wait();
+                over.store(true, SeqCst);
+                ended.assert_clean();
+            });
+            assert_no_listener(addr);
+        },
+    );
+}
+
+/// The children that a stopped server had are gone with it, not only on their way.
+#[test]
+fn no_process_is_left() {
+    each(
+        |design| design.promises.per_client == socklab::server::PerClient::Process,
+        |case| {
+            let server = case.start();
+            let clients: Vec<Client> = (0..8)
+                .map(|_| {
+                    let client = Client::connect(&server);
+                    client.until_accepted();
+                    client
+                })
+                .collect();
+            let children = until_some("8 children", || {
+                let children = server.children();
+                (children.len() == 8).then_some(children)
+            });
+            case.stop(server).assert_clean();
+            for child in children {
+                assert!(crate::watch::state(child).is_none(), "child {child} is left");
+            }
+            drop(clients);
+        },
+    );
+}

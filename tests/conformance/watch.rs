@@ -1,0 +1,254 @@
+//! A server seen from outside: its tasks, the calls that they are blocked in, its descriptors.
+
+use std::fs;
+use std::thread::yield_now;
+use std::time::{Duration, Instant};
+
+use nix::libc;
+
+use crate::support::Server;
+
+/// How long a wait may take before it counts as one that never ends: not a criterion of anything.
+const NEVER: Duration = Duration::from_secs(60);
+
+/// Waits until something is so.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < NEVER, "never happened: {what}");
+        yield_now();
+    }
+}
+
+/// Waits until there is something, and returns it.
+pub(crate) fn until_some<T>(what: &str, mut get: impl FnMut() -> Option<T>) -> T {
+    let mut found = None;
+    until(what, || {
+        found = get();
+        found.is_some()
+    });
+    found.expect("just found")
+}
+
+/// A thread of a process of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Task {
+    pub(crate) pid: i32,
+    pub(crate) tid: i32,
+}
+
+/// What a task is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// It has a CPU or waits for one.
+    Running,
+    /// It is blocked in this system call with these arguments.
+    Blocked(i64, [u64; 6]),
+    /// It has ended.
+    Ended,
+}
+
+impl Task {
+    pub(crate) fn doing(&self) -> Doing {
+        let Ok(text) = fs::read_to_string(format!("{}/syscall", self.path())) else {
+            return Doing::Ended;
+        };
+        if text.starts_with("running") {
+            return Doing::Running;
+        }
+        let mut words = text.split_whitespace();
+        let number = words.next().and_then(|word| word.parse().ok()).unwrap_or(-1);
+        let mut args = [0; 6];
+        for (arg, word) in args.iter_mut().zip(words) {
+            *arg = u64::from_str_radix(word.trim_start_matches("0x"), 16).unwrap_or(0);
+        }
+        Doing::Blocked(number, args)
+    }
+
+    fn path(&self) -> String {
+        format!("/proc/{}/task/{}", self.pid, self.tid)
+    }
+
+    /// A number from its status, such as `voluntary_ctxt_switches`.
+    pub(crate) fn status(&self, field: &str) -> Option<u64> {
+        status(&self.path(), field)?.parse().ok()
+    }
+}
+
+fn status(path: &str, field: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("{path}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    line.split_whitespace().next().map(str::to_owned)
+}
+
+/// Whether a call can only end when a client or a signal ends it: none of the kind that asks again
+/// after a while.
+pub(crate) fn sleeps(doing: Doing) -> bool {
+    match doing {
+        Doing::Blocked(number, args) => match number {
+            libc::SYS_accept | libc::SYS_accept4 | libc::SYS_recvfrom | libc::SYS_read => true,
+            // The time limit is the fifth argument, and none is given.
+            libc::SYS_pselect6 => args[4] == 0,
+            _ => false,
+        },
+        Doing::Running | Doing::Ended => false,
+    }
+}
+
+/// Whether it is blocked in a call that time alone ends.
+pub(crate) fn polls(doing: Doing) -> bool {
+    matches!(doing, Doing::Blocked(libc::SYS_clock_nanosleep | libc::SYS_nanosleep, _))
+}
+
+/// A process and all its descendants.
+pub(crate) fn tree(pid: i32) -> Vec<i32> {
+    let mut pids = vec![pid];
+    let mut at = 0;
+    while at < pids.len() {
+        for tid in tids(pids[at]) {
+            let children = fs::read_to_string(format!("/proc/{}/task/{tid}/children", pids[at]))
+                .unwrap_or_default();
+            pids.extend(children.split_whitespace().filter_map(|child| child.parse::<i32>().ok()));
+        }
+        at += 1;
+    }
+    pids
+}
+
+fn tids(pid: i32) -> Vec<i32> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Every task of a server, its children's included.
+pub(crate) fn tasks(server: &Server) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for pid in tree(server.pid()) {
+        tasks.extend(tids(pid).into_iter().map(|tid| Task { pid, tid }));
+    }
+    tasks.sort_unstable();
+    tasks
+}
+
+/// The main thread of the server's first process.
+pub(crate) fn main_task(server: &Server) -> Task {
+    Task { pid: server.pid(), tid: server.pid() }
+}
+
+/// The descriptors of a process and what they are, in order.
+pub(crate) fn descriptors(pid: i32) -> Vec<(i32, String)> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let mut found: Vec<(i32, String)> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let fd = entry.file_name().to_str()?.parse().ok()?;
+            Some((fd, fs::read_link(entry.path()).ok()?.to_str()?.to_owned()))
+        })
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+/// A server at rest: nobody is connected and nothing is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Rest {
+    tasks: Vec<Task>,
+    descriptors: Vec<(i32, String)>,
+}
+
+impl Rest {
+    /// How many descriptors the first process has.
+    pub(crate) fn descriptors(&self) -> usize {
+        self.descriptors.len()
+    }
+}
+
+/// Waits until each task of a server is blocked in a call, and at least one of them waits for
+/// clients; a task that spins never is.
+fn at_rest(server: &Server) -> Option<Rest> {
+    let mut rest = Rest { tasks: Vec::new(), descriptors: Vec::new() };
+    for task in tasks(server) {
+        let doing = task.doing();
+        // The thread sanitizer has a thread of its own, which comes late and wakes now and then.
+        if polls(doing) && task.tid != task.pid {
+            continue;
+        }
+        if !sleeps(doing) && !polls(doing) {
+            return None;
+        }
+        rest.tasks.push(task);
+    }
+    rest.descriptors = descriptors(server.pid());
+    (!rest.tasks.is_empty()).then_some(rest)
+}
+
+/// Waits until a new server is at rest, and returns what that looks like.
+pub(crate) fn rest(server: &Server) -> Rest {
+    until_some("the server is at rest", || at_rest(server))
+}
+
+/// Waits until a server is as it was at rest: the same tasks, the same descriptors, nobody running.
+/// So it leaks nothing and does not spin.
+pub(crate) fn until_rest(server: &Server, before: &Rest) {
+    let mut last = None;
+    let start = Instant::now();
+    loop {
+        let now = at_rest(server);
+        if now.as_ref() == Some(before) {
+            return;
+        }
+        if now.is_some() {
+            last = now;
+        }
+        assert!(
+            start.elapsed() < NEVER,
+            "the server never came to rest: {:?}, it was {before:?}, last {last:?}",
+            tasks(server).iter().map(|task| (*task, task.doing())).collect::<Vec<_>>(),
+        );
+        yield_now();
+    }
+}
+
+/// Whether some task of the server has the CPU or waits for it.
+pub(crate) fn computing(server: &Server) -> Option<Task> {
+    tasks(server).into_iter().find(|task| task.doing() == Doing::Running)
+}
+
+/// User and system time of a whole server, in clock ticks.
+pub(crate) fn ticks(server: &Server) -> u64 {
+    tasks(server)
+        .iter()
+        .filter_map(|task| fs::read_to_string(format!("{}/stat", task.path())).ok())
+        .map(|stat| {
+            let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+            let numbers: Vec<&str> = after.split_whitespace().collect();
+            let tick = |at: usize| numbers.get(at).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+            tick(11) + tick(12)
+        })
+        .sum()
+}
+
+/// Whether a process ignores a signal.
+pub(crate) fn ignores(pid: i32, signal: i32) -> bool {
+    let mask = status(&format!("/proc/{pid}"), "SigIgn").expect("the process is there");
+    u64::from_str_radix(&mask, 16).expect("a mask") & (1 << (signal - 1)) != 0
+}
+
+/// Who traces a task; 0 is nobody.
+pub(crate) fn tracer(pid: i32) -> u64 {
+    Task { pid, tid: pid }.status("TracerPid").unwrap_or(0)
+}
+
+/// The state of a process: `T` is stopped.
+pub(crate) fn state(pid: i32) -> Option<String> {
+    status(&format!("/proc/{pid}"), "State")
+}
+
+/// Stops a server's first process for as long as `body` takes: nothing is accepted meanwhile.
+pub(crate) fn stopped<R>(server: &Server, body: impl FnOnce() -> R) -> R {
+    server.signal(nix::sys::signal::Signal::SIGSTOP);
+    until("the server is stopped", || state(server.pid()).as_deref() == Some("T"));
+    let result = body();
+    server.signal(nix::sys::signal::Signal::SIGCONT);
+    result
+}

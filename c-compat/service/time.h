@@ -3,7 +3,7 @@
    Not every datagram is a request. If it were, one datagram with a forged sender could make two
    servers answer each other's answers for ever (CVE-2024-2169). So a request has no digit in it,
    while every answer in words has; an answer that could be taken for a request (RFC 868's four
-   bytes, in some seconds from 2053 on) is not sent; and the well-known ports, where other services
+   bytes, in some seconds from 2040 on) is not sent; and the well-known ports, where other services
    answer anything, are not answered. */
 
 #ifndef SERVICE_TIME_H

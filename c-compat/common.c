@@ -65,7 +65,9 @@ struct timeval seconds_of(const char *option, const char *text)
 {
     char *end;
     double microseconds = strtod(text, &end) * 1e6;
-    if (end == text || *end != '\0' || !(microseconds >= 1.0 && microseconds <= 1e15))
+    /* strtod() would also take blanks, hexadecimal digits and names. */
+    bool is_decimal = text[strspn(text, "0123456789+-.eE")] == '\0';
+    if (end == text || *end != '\0' || !is_decimal || !(microseconds >= 1.0 && microseconds <= 1e15))
         usage("invalid value '%s' for '%s': a time is a number of seconds greater than 0, such as 0.5",
               text, option);
     long whole = (long)microseconds;

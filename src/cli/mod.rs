@@ -8,6 +8,7 @@ mod serve;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -98,7 +99,12 @@ fn mistake(error: &clap::Error) -> Result<(), Failure> {
 
 /// `--port`
 fn port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| String::from("a port is a number from 0 to 65535"))
+    whole_number(text).ok_or_else(|| String::from("a port is a number from 0 to 65535"))
+}
+
+/// Digits only: parse() would take a `+`.
+fn whole_number<T: FromStr>(text: &str) -> Option<T> {
+    if text.starts_with('+') { None } else { text.parse().ok() }
 }
 
 /// `--timeout`: seconds, as C's timeval.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Failure, port, seconds};
+use super::{Failure, port, seconds, whole_number};
 use crate::posix::sys_socket::timeval;
 use crate::server::{self, DESIGNS, Options, Refusal, Service, Silent};
 use crate::service::fibonacci::{DEFAULT_MAX_N, LARGEST_N};
@@ -10,33 +10,36 @@ use crate::service::time::Format;
 
 /// Run a server design until SIGINT (Ctrl-C) or SIGTERM; what is being computed is still answered.
 #[derive(Args)]
-#[command(after_help = "\
+#[command(
+    args_override_self = true,
+    after_help = "\
 Examples:
   socklab serve forked                        on 127.0.0.1, port 9000
   socklab serve select --bind :: --port 0     on every address, a free port
   socklab serve udp_iterative --format iso8601
 
-`socklab designs` says what each design does and what breaks it.")]
+`socklab designs` says what each design does and what breaks it."
+)]
 pub(super) struct Arguments {
     /// The design: one of those that `socklab designs` lists
     design: String,
     /// The address to listen on: a host name, an IPv4 or an IPv6 address; 0.0.0.0 or :: for all,
     /// which opens the service to the network
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1", allow_hyphen_values = true)]
     bind: String,
     /// The port, 0 to 65535; 0 takes a free one, which the first line of output names
-    #[arg(long, value_name = "N", default_value = "9000", value_parser = port)]
+    #[arg(long, value_name = "N", default_value = "9000", value_parser = port, allow_hyphen_values = true)]
     port: u16,
     /// The largest n that is computed, at most 93 [default: 45]. Each one more costs 1.6 times the
     /// time: 45 takes seconds, 60 an hour, 93 centuries
-    #[arg(long, value_name = "N", value_parser = max_n)]
+    #[arg(long, value_name = "N", value_parser = max_n, allow_hyphen_values = true)]
     max_n: Option<u64>,
     /// How many seconds one recv or send may take, such as 0.5 [default: 5] (design timeout)
-    #[arg(long, value_name = "S", value_parser = seconds)]
+    #[arg(long, value_name = "S", value_parser = seconds, allow_hyphen_values = true)]
     timeout: Option<timeval>,
     /// How the time is told: human, iso8601, daytime (RFC 867) or time (RFC 868) [default: human]
     /// (designs on UDP)
-    #[arg(long, value_name = "F", value_parser = format)]
+    #[arg(long, value_name = "F", value_parser = format, allow_hyphen_values = true)]
     format: Option<Format>,
 }
 
@@ -76,8 +79,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn max_n(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(n) if n <= LARGEST_N => Ok(n),
+    match whole_number(text) {
+        Some(n) if n <= LARGEST_N => Ok(n),
         _ => Err(format!("the largest n is a number from 0 to {LARGEST_N}")),
     }
 }

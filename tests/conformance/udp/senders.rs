@@ -37,9 +37,8 @@ pub(crate) fn in_own_network(test: &str, body: impl FnOnce()) -> bool {
         }
     }
     let program = env::current_exe().expect("this program");
-    let name = format!("{test}");
     let program = program.to_str().expect("its path");
-    let done = unshare(&[program, "--exact", &name, "--nocapture"]).expect("unshare");
+    let done = unshare(&[program, "--exact", test, "--nocapture"]).expect("unshare");
     let (stdout, stderr) =
         (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(
@@ -129,7 +128,7 @@ fn does_not_bounce(case: &Case, first: &str, second: &str, counts: bool) {
     let before = counted();
     let (b, wakes) = stopped(&a, || {
         victim.send_to(b"\n", a.addr).expect("sent");
-        assert!(unread(a.addr) > 0, "the request waits");
+        until("the request waits", || unread(a.addr).is_some_and(|unread| unread > 0));
         drop(victim);
         let b = case.start_with(&["--bind", "127.0.0.2", "--port", &port, "--format", second]);
         rest(&b);

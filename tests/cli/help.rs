@@ -110,7 +110,11 @@ fn a_mistake_is_one_line_and_status_2() {
             &["serve", "forked", "--max-n", "94"],
             "error: invalid value '94' for '--max-n <N>': the largest n is a number from 0 to 93",
         ),
-        (&["serve", "timeout", "--timeout", "-1"], "error: unexpected argument '-1' found"),
+        (
+            &["serve", "timeout", "--timeout", "-1"],
+            "error: invalid value '-1' for '--timeout <S>': a time is a number of seconds greater \
+             than 0, such as 0.5",
+        ),
         (
             &["serve", "timeout", "--timeout", "0"],
             "error: invalid value '0' for '--timeout <S>': a time is a number of seconds greater \

@@ -1,7 +1,6 @@
 //! The front door: what the program says when it is called, rightly or wrongly; the Makefile; and
 //! the pages that tell people what they will see, each of which is tried.
 
-#[allow(unreachable_pub, reason = "shared between test crates")]
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,7 +1,6 @@
 //! The lecture's clients, in Rust and in C, against servers that the tests play: the same words, the
 //! same exit status, whatever the server does.
 
-#[allow(unreachable_pub, reason = "shared between test crates")]
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -163,7 +163,10 @@ fn five_hundred_connect_and_close(server: &Server) {
     }
 }
 
-const BEHAVIOURS: &[(&str, fn(&Server))] = &[
+/// A name and what the client does.
+type Behaviour = (&'static str, fn(&Server));
+
+const BEHAVIOURS: &[Behaviour] = &[
     ("reset at once", reset_at_once),
     ("reset when accepted", reset_when_accepted),
     ("reset mid-request", reset_mid_request),
@@ -179,7 +182,7 @@ const BEHAVIOURS: &[(&str, fn(&Server))] = &[
     ("500 connect and close", five_hundred_connect_and_close),
 ];
 
-fn survives(case: &Case, behaviours: &[(&str, fn(&Server))]) {
+fn survives(case: &Case, behaviours: &[Behaviour]) {
     let mut server = case.start();
     let before = rest(&server);
     for (name, behave) in behaviours {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 
+use nix::libc;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
 };
@@ -70,7 +71,7 @@ fn row(local: SocketAddr, peer: SocketAddr) -> Option<Row> {
     let kind = u16::from_ne_bytes([reply[4], reply[5]]);
     let word = |at: usize| u32::from_ne_bytes(reply[at..at + 4].try_into().expect("four bytes"));
     if kind != SOCK_DIAG_BY_FAMILY {
-        assert_eq!(word(16) as i32, -nix::libc::ENOENT, "sock_diag refuses");
+        assert_eq!(word(16) as i32, -libc::ENOENT, "sock_diag refuses");
         return None;
     }
     assert!(length >= 88, "a whole row");

@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod addresses;
 mod cases;
 mod clients;
 mod descriptors;
@@ -14,7 +15,9 @@ mod diag;
 mod injection;
 mod promises;
 mod protocol;
+mod real_clients;
 mod shortage;
+mod steadiness;
 mod stopping;
 mod tools;
 mod udp;

@@ -1,374 +1,308 @@
-//! The time service: what is told, what is a request, and that two servers can't talk to each other.
+//! The time service over UDP: what is told, what is a request, whom it does not answer.
+//!
+//! That something is *not* answered is shown by order: a request follows from the same socket, and
+//! its answer is the only one when the server has read all and waits again.
 
-use std::net::{SocketAddr, UdpSocket};
-use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+pub(crate) mod calendar;
+pub(crate) mod senders;
 
-use nix::sys::signal::Signal::{SIGCONT, SIGSTOP};
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use socklab::posix::time::time;
 use socklab::server::Serves;
 
 use crate::cases::{Case, Seeded, each, is_udp, part, skip};
 use crate::support::{Server, command};
-use crate::watch::{main_task, rest, state, until, until_rest};
+use crate::watch::{main_task, sleeps, until};
 
-const FORMATS: [&str; 4] = ["human", "iso8601", "daytime", "time"];
+use calendar::{ZONES, assert_tells, told};
 
-/// Starts a server in the time zone UTC.
-fn start(case: &Case, args: &[&str]) -> Server {
-    let mut command = command(case.language, case.design);
-    command.env("TZ", "UTC0").env("LC_ALL", "C").args(["--port", "0"]).args(args);
-    Server::spawn(command)
+/// A wait for an answer that is longer than this never ends: not a criterion of anything.
+const NEVER: Duration = Duration::from_secs(10);
+
+pub(crate) const FORMATS: [&str; 4] = ["human", "iso8601", "daytime", "time"];
+
+/// The longest request.
+const SHORT: usize = 64;
+/// The most that a datagram can carry over IPv4.
+const LARGEST: usize = 65_507;
+
+// ---- clients ----
+
+/// A socket that is connected to a server.
+struct Asker(UdpSocket);
+
+impl Asker {
+    fn new(server: &Server) -> Self {
+        let any: IpAddr = match server.addr {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        };
+        Self::from(server, SocketAddr::new(any, 0))
+    }
+
+    fn from(server: &Server, addr: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(addr).unwrap_or_else(|error| panic!("bind {addr}: {error}"));
+        socket.connect(server.addr).expect("connected");
+        socket.set_read_timeout(Some(NEVER)).expect("SO_RCVTIMEO");
+        Self(socket)
+    }
+
+    fn send(&self, datagram: &[u8]) {
+        assert_eq!(self.0.send(datagram).expect("sent"), datagram.len());
+    }
+
+    fn answer(&self) -> Vec<u8> {
+        let mut bytes = [0; 512];
+        let length = self.0.recv(&mut bytes).expect("an answer");
+        bytes[..length].to_vec()
+    }
+
+    fn assert_empty(&self) {
+        self.0.set_nonblocking(true).expect("O_NONBLOCK");
+        let mut bytes = [0; 512];
+        match self.0.recv(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            other => panic!("after all answers: {other:?}, {:?}", &bytes[..32]),
+        }
+        self.0.set_nonblocking(false).expect("O_NONBLOCK");
+    }
+
+    /// A request's answer, which is the only one that has come.
+    fn only_answer(&self, server: Server) -> Vec<u8> {
+        self.send(b"\n");
+        let answer = self.answer();
+        server.wait().assert_clean();
+        self.assert_empty();
+        answer
+    }
+
+    /// The same when the server goes on.
+    fn next_answer(&self, server: &Server) -> Vec<u8> {
+        self.send(b"\n");
+        let answer = self.answer();
+        until_quiet(server);
+        self.assert_empty();
+        answer
+    }
 }
 
-/// A client whose wait for an answer ends some day.
-fn client(server: &Server) -> UdpSocket {
-    let any = if server.addr.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
-    let client = UdpSocket::bind(any).expect("a socket");
-    client.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit");
-    client
-}
-
-fn receive(client: &UdpSocket, server: &Server) -> Vec<u8> {
-    let mut answer = vec![0; 70_000];
-    let (length, from) = client.recv_from(&mut answer).expect("an answer");
-    assert_eq!(from, server.addr, "answered by somebody else");
-    assert!(length <= 64, "an answer of {length} bytes");
-    answer.truncate(length);
-    answer
-}
-
-fn ask(server: &Server) -> Vec<u8> {
-    let client = client(server);
-    client.send_to(b"", server.addr).expect("sent");
-    receive(&client, server)
-}
-
-/// Stops a server that serves for ever; one that serves once has to have ended by itself.
-fn end(case: &Case, server: Server) {
-    let ended = match case.design.promises.serves {
-        Serves::Once => server.wait(),
-        Serves::Forever => case.stop(server),
+/// How much waits to be read by the socket that is bound to this address.
+fn unread(addr: SocketAddr) -> u64 {
+    let words = |octets: &[u8]| -> String {
+        let words = octets.chunks(4).map(|word| u32::from_ne_bytes(word.try_into().unwrap()));
+        words.map(|word| format!("{word:08X}")).collect()
     };
-    ended.assert_clean();
+    let (table, host) = match addr.ip() {
+        IpAddr::V4(ip) => ("/proc/net/udp", words(&ip.octets())),
+        IpAddr::V6(ip) => ("/proc/net/udp6", words(&ip.octets())),
+    };
+    let local = format!("{host}:{:04X}", addr.port());
+    let table = fs::read_to_string(table).expect("the kernel's table");
+    let row: Vec<&str> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .find(|row| row.get(1) == Some(&local.as_str()))
+        .unwrap_or_else(|| panic!("nobody is bound to {addr}"));
+    let (_, unread) = row[4].split_once(':').expect("two queues");
+    u64::from_str_radix(unread, 16).expect("a number")
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
+/// Waits until a server has dealt with every datagram and waits for another.
+fn until_quiet(server: &Server) {
+    until("the server has read all datagrams", || unread(server.addr) == 0);
+    until("the server waits for a datagram", || sleeps(main_task(server).doing()));
 }
 
-/// The time in words, by the calendar and not by the C library.
-fn told(seconds: u64, format: &str) -> Vec<u8> {
-    const DAYS: [&str; 7] =
-        ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
-    const MONTHS: [(&str, u64); 12] = [
-        ("January", 31),
-        ("February", 28),
-        ("March", 31),
-        ("April", 30),
-        ("May", 31),
-        ("June", 30),
-        ("July", 31),
-        ("August", 31),
-        ("September", 30),
-        ("October", 31),
-        ("November", 30),
-        ("December", 31),
-    ];
-    let day_name = DAYS[(seconds / 86_400 % 7) as usize];
-    let (mut day, mut year, mut month) = (seconds / 86_400, 1970, 0);
-    let leap = |year: u64| u64::from(year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
-    while day >= 365 + leap(year) {
-        day -= 365 + leap(year);
-        year += 1;
-    }
-    let days_in = |month: usize| MONTHS[month].1 + if month == 1 { leap(year) } else { 0 };
-    while day >= days_in(month) {
-        day -= days_in(month);
-        month += 1;
-    }
-    day += 1;
-    let name = MONTHS[month].0;
-    let (h, m, s) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    match format {
-        "human" => {
-            format!("{} {} {day:>2} {h:02}:{m:02}:{s:02} {year}\n", &day_name[..3], &name[..3])
-                .into_bytes()
-        }
-        "iso8601" => {
-            format!("{year}-{:02}-{day:02}T{h:02}:{m:02}:{s:02}Z\n", month + 1).into_bytes()
-        }
-        "daytime" => {
-            format!("{day_name}, {name} {day:02}, {year} {h:02}:{m:02}:{s:02}-UTC\r\n").into_bytes()
-        }
-        "time" => ((seconds + 2_208_988_800) as u32).to_be_bytes().to_vec(),
-        _ => unreachable!("four formats"),
-    }
+fn has_ipv6() -> bool {
+    UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
+
+pub(crate) fn serves_once(case: &Case) -> bool {
+    case.design.promises.serves == Serves::Once
+}
+
+// ---- what is told ----
 
 #[test]
-fn every_format() {
-    assert_eq!(told(1_519_391_700, "human"), b"Fri Feb 23 13:15:00 2018\n");
+fn every_format_tells_the_time() {
     each(is_udp, |case| {
         for format in FORMATS {
-            part(format, || {
-                let server = start(case, &["--format", format]);
-                let before = now();
-                let answer = ask(&server);
-                let after = now();
-                assert!(
-                    (before..=after).any(|second| told(second, format) == answer),
-                    "{:?} at {before}",
-                    answer.escape_ascii().to_string()
-                );
-                end(case, server);
-            });
+            for zone in &ZONES {
+                let mut program = command(case.language, case.design);
+                program.args(["--port", "0", "--format", format]).env("TZ", zone.0);
+                let server = Server::spawn(program);
+                let asker = Asker::new(&server);
+                let before = time();
+                if serves_once(case) {
+                    assert_tells(&asker.only_answer(server), format, before, zone);
+                    continue;
+                }
+                for _ in 0..3 {
+                    assert_tells(&asker.next_answer(&server), format, before, zone);
+                }
+                case.stop(server).assert_clean();
+            }
         }
-        // Without a word it is the human one.
-        let server = start(case, &[]);
-        let before = now();
-        let answer = ask(&server);
-        assert!((before..=now()).any(|second| told(second, "human") == answer));
-        end(case, server);
     });
 }
 
+// ---- what is a request ----
+
+/// The rule in other words: a byte that a request may have.
+fn asks(byte: u8) -> bool {
+    b"\t\r\n".contains(&byte) || (byte == b' ' || byte.is_ascii_graphic()) && !byte.is_ascii_digit()
+}
+
+fn requests() -> Vec<Vec<u8>> {
+    let words: [&[u8]; 8] =
+        [b"", b"\n", b"\r\n", b"\t", b"hello\n", b"time", b"what time is it?\n", b"!~ /:"];
+    let mut requests: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
+    requests.push(vec![b'a'; SHORT]);
+    requests
+}
+
+fn other_datagrams() -> Vec<Vec<u8>> {
+    let words: [&[u8]; 8] =
+        [b"0", b"12:00\n", b"time 1", b"\0", b"time\0", b"\x7f", "caf\u{e9}".as_bytes(), b"\x1b[m"];
+    let mut others: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
+    // Too long by one, by two, and by all that is possible.
+    others.extend([SHORT + 1, SHORT + 2, LARGEST].map(|length| vec![b'a'; length]));
+    others.extend([vec![b'\n'; LARGEST], vec![0; LARGEST], vec![b'7'; SHORT]]);
+    // What another server says.
+    others.extend(FORMATS.map(|format| told(format, time(), &ZONES[0])));
+    others
+}
+
+fn show(datagram: &[u8]) -> String {
+    let start = &datagram[..datagram.len().min(20)];
+    format!("{} bytes {:?}", datagram.len(), String::from_utf8_lossy(start))
+}
+
 #[test]
-fn requests_are_answered() {
-    let long = [b'a'; 64];
+fn requests_and_other_datagrams() {
     each(is_udp, |case| {
-        let mut server = start(case, &[]);
-        for request in
-            [&b""[..], b"\n", b"\r\n", b"hello\n", b"time", b"what time is it?\n", b"\t ~/:", &long]
-        {
-            part(&format!("request {:?}", request.escape_ascii().to_string()), || {
-                let client = client(&server);
-                client.send_to(request, server.addr).expect("sent");
-                assert!(receive(&client, &server).ends_with(b"\n"));
-                // Exactly one.
-                if case.design.promises.serves == Serves::Forever {
-                    rest(&server);
-                }
-                client.set_nonblocking(true).expect("O_NONBLOCK");
-                assert!(client.recv(&mut [0; 64]).is_err(), "a second answer");
+        for host in ["127.0.0.1", "::1"] {
+            if host == "::1" && !has_ipv6() {
+                skip(format_args!("{case} on ::1"), "there is no IPv6 here");
+                continue;
+            }
+            part(host, || answers_requests_only(case, host));
+        }
+    });
+}
+
+fn answers_requests_only(case: &Case, host: &str) {
+    let start = || case.start_with(&["--bind", host, "--format", "iso8601"]);
+    let zone = &ZONES[0];
+    if serves_once(case) {
+        for request in requests() {
+            part(&show(&request), || {
+                let server = start();
+                let asker = Asker::new(&server);
+                let before = time();
+                asker.send(&request);
+                assert_tells(&asker.answer(), "iso8601", before, zone);
+                server.wait().assert_clean();
+                asker.assert_empty();
             });
-            if case.design.promises.serves == Serves::Once {
-                end(case, server);
-                server = start(case, &[]);
+        }
+        let server = start();
+        let asker = Asker::new(&server);
+        for other in other_datagrams() {
+            asker.send(&other);
+            part(&show(&other), || until_quiet(&server));
+        }
+        let before = time();
+        assert_tells(&asker.only_answer(server), "iso8601", before, zone);
+        return;
+    }
+    let server = start();
+    let asker = Asker::new(&server);
+    for request in requests() {
+        part(&show(&request), || {
+            let before = time();
+            asker.send(&request);
+            assert_tells(&asker.answer(), "iso8601", before, zone);
+            until_quiet(&server);
+            asker.assert_empty();
+        });
+    }
+    for other in other_datagrams() {
+        part(&show(&other), || {
+            let before = time();
+            asker.send(&other);
+            assert_tells(&asker.next_answer(&server), "iso8601", before, zone);
+        });
+    }
+    case.stop(server).assert_clean();
+}
+
+/// Every byte alone, then datagrams of random bytes: each is followed by a request.
+#[test]
+fn garbage() {
+    each(is_udp, |case| {
+        let mut random = Seeded(20_180_223);
+        let mut datagrams: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
+        for i in 0..300 {
+            let length = random.below(if i % 10 == 0 { 2000 } else { 70 }) as usize;
+            let letters = i % 3 == 0;
+            let byte = |random: &mut Seeded| match random.next() as u8 {
+                byte if letters => b"abc xyz\n?"[usize::from(byte) % 9],
+                byte => byte,
+            };
+            datagrams.push((0..length).map(|_| byte(&mut random)).collect());
+        }
+        let is_request =
+            |datagram: &Vec<u8>| datagram.len() <= SHORT && datagram.iter().all(|&byte| asks(byte));
+        let expected = datagrams.iter().filter(|&datagram| is_request(datagram)).count();
+        assert!((150..400).contains(&expected), "{expected} requests: not a mixture");
+
+        let server = case.start();
+        let asker = Asker::new(&server);
+        if serves_once(case) {
+            for other in datagrams.iter().filter(|&datagram| !is_request(datagram)) {
+                asker.send(other);
+                // Its queue has no room for all of them.
+                until_quiet(&server);
+            }
+            asker.only_answer(server);
+            return;
+        }
+        for datagram in &datagrams {
+            asker.send(datagram);
+            asker.send(b"\n");
+            for _ in 0..1 + usize::from(is_request(datagram)) {
+                part(&show(datagram), || asker.answer());
             }
         }
+        until_quiet(&server);
+        asker.assert_empty();
         case.stop(server).assert_clean();
     });
 }
 
-/// Whatever these are, they are not answered, and use no server up: a request that follows them is
-/// the first to be answered.
-#[test]
-fn anything_else_is_not() {
-    let long = [b'a'; 65];
-    let longest = [b'a'; 65_507];
-    let garbage = [0xff; 65_507];
-    let mut others: Vec<Vec<u8>> = vec![
-        b"12:00\n".to_vec(),
-        b"0".to_vec(),
-        b"\0".to_vec(),
-        b"time\0".to_vec(),
-        b"\x7f".to_vec(),
-        b"\x1b[2J".to_vec(),
-        "caf\u{e9}".as_bytes().to_vec(),
-        long.to_vec(),
-        longest.to_vec(),
-        garbage.to_vec(),
-    ];
-    for format in FORMATS {
-        others.push(told(now(), format));
-    }
-    let mut seeded = Seeded(0x7d_1e);
-    for _ in 0..100 {
-        let length = 1 + seeded.below(100);
-        let mut bytes: Vec<u8> = (0..length).map(|_| seeded.next() as u8).collect();
-        bytes[0] |= 0x80;
-        others.push(bytes);
-    }
-    each(is_udp, |case| {
-        let server = start(case, &["--format", "iso8601"]);
-        let before = rest(&server);
-        let client = client(&server);
-        client.set_nonblocking(true).expect("O_NONBLOCK");
-        for other in &others {
-            client.send_to(other, server.addr).expect("sent");
-            until_rest(&server, &before);
-            assert!(
-                client.recv(&mut [0; 64]).is_err(),
-                "{:?} is answered",
-                other.escape_ascii().to_string()
-            );
-        }
-        client.set_nonblocking(false).expect("blocking");
-        client.send_to(b"time", server.addr).expect("sent");
-        assert!(receive(&client, &server).ends_with(b"Z\n"));
-        end(case, server);
-    });
-}
+// ---- a single-use server ----
 
 #[test]
-fn a_client_that_is_gone() {
-    each(
-        |design| is_udp(design) && design.promises.serves == Serves::Forever,
-        |case| {
-            let server = start(case, &[]);
-            let before = rest(&server);
-            for _ in 0..20 {
-                // Its port answers with an ICMP error.
-                let client = client(&server);
-                client.send_to(b"time", server.addr).expect("sent");
-                drop(client);
-                ask(&server);
-            }
-            until_rest(&server, &before);
-            case.stop(server).assert_clean();
-        },
-    );
-}
-
-#[test]
-fn over_ipv6() {
-    if UdpSocket::bind("[::1]:0").is_err() {
-        return skip("the time service over IPv6", "no ::1 here");
-    }
-    each(is_udp, |case| {
-        let server = start(case, &["--bind", "::1", "--format", "iso8601"]);
-        let client = client(&server);
-        client.send_to(b"12:00\n", server.addr).expect("sent");
-        client.send_to(b"time\n", server.addr).expect("sent");
-        assert!(receive(&client, &server).ends_with(b"Z\n"));
-        end(case, server);
-    });
-}
-
-#[test]
-fn the_well_known_ports_are_not_answered() {
-    each(is_udp, |case| {
-        let server = start(case, &[]);
-        let before = rest(&server);
-        let bound = (600..1024).rev().find_map(|port| UdpSocket::bind(("127.0.0.1", port)).ok());
-        let Some(reserved) = bound else {
-            return skip(
-                format_args!("a reserved source port, {case}"),
-                "no privilege to bind one",
-            );
-        };
-        reserved.set_nonblocking(true).expect("O_NONBLOCK");
-        for request in [&b""[..], b"time"] {
-            reserved.send_to(request, server.addr).expect("sent");
-            until_rest(&server, &before);
-            assert!(reserved.recv(&mut [0; 64]).is_err(), "answered");
-        }
-        ask(&server);
-        end(case, server);
-    });
-}
-
-#[test]
-fn single_use() {
-    each(
-        |design| is_udp(design) && design.promises.serves == Serves::Once,
-        |case| {
-            let server = start(case, &[]);
-            let addr = server.addr;
-            let client = client(&server);
-            client.connect(addr).expect("connected");
-            client.send(b"12:00\n").expect("sent");
-            client.send(b"time\n").expect("sent");
-            let answer = receive(&client, &server);
-            assert!(answer.ends_with(b"\n"));
-            server.wait().assert_clean();
-            // Nobody is there any more, which ICMP tells.
-            client.send(b"time\n").expect("sent");
-            let error = client.recv(&mut [0; 64]).expect_err("nobody is there");
-            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
-        },
-    );
-}
-
-/// One server's answer is sent to another one: to a port from which a client asked, and where the
-/// other server is when the answer comes.
-#[test]
-fn two_servers_do_not_answer_each_other() {
-    each(is_udp, |case| {
-        for format in FORMATS {
-            part(format, || {
-                let a = start(case, &["--format", format]);
-                rest(&a);
-                a.signal(SIGSTOP);
-                until("the first server is stopped", || state(a.pid()).as_deref() == Some("T"));
-                let forged = client(&a);
-                forged.send_to(b"time", a.addr).expect("sent");
-                let port = forged.local_addr().expect("an address").port();
-                drop(forged);
-                let port = port.to_string();
-                let mut b = command(case.language, case.design);
-                b.args(["--port", &port, "--format", format]);
-                let mut b = Server::spawn(b);
-                let before = rest(&b);
-                let naps = || main_task(&b).status("voluntary_ctxt_switches").expect("it lives");
-                let slept = naps();
-                a.signal(SIGCONT);
-                until("the answer wakes the other server", || naps() > slept);
-                until_rest(&b, &before);
-                assert_eq!(naps(), slept + 1, "woken by more than one datagram");
-                match case.design.promises.serves {
-                    Serves::Once => a.wait().assert_clean(),
-                    Serves::Forever => {
-                        rest(&a);
-                        for _ in 0..20 {
-                            ask(&a);
-                            ask(&b);
-                        }
-                        until_rest(&b, &before);
-                        let naps = main_task(&b).status("voluntary_ctxt_switches");
-                        assert!(naps.expect("it lives") <= slept + 1 + 20, "more than was asked");
-                        case.stop(a).assert_clean();
-                    }
-                }
-                // An answer is no request: it did not use the other one up.
-                assert!(b.is_alive());
-                ask(&b);
-                end(case, b);
-            });
-        }
-    });
-}
-
-#[test]
-fn rdate() {
-    let Ok(there) = Command::new("rdate").arg("-p").output() else {
-        return skip("rdate", "not installed");
-    };
-    if !String::from_utf8_lossy(&there.stderr).contains("-o port") {
-        return skip("rdate", "this one knows no option -o for the port");
-    }
-    each(is_udp, |case| {
-        let server = start(case, &["--format", "time"]);
-        let SocketAddr::V4(addr) = server.addr else { panic!("127.0.0.1") };
-        let before = now();
-        let done = Command::new("rdate")
-            .env("TZ", "UTC0")
-            .env("LC_ALL", "C")
-            .args(["-4", "-u", "-p", "-o", &addr.port().to_string(), &addr.ip().to_string()])
-            .output()
-            .expect("rdate runs");
-        let said = String::from_utf8_lossy(&done.stdout).into_owned();
-        assert!(done.status.success(), "{done:?}");
-        let after = now();
-        let year = String::from_utf8(told(before, "iso8601")).expect("text")[..4].to_owned();
-        assert!(
-            said.contains(&year)
-                && (before..=after).any(|second| {
-                    let human = String::from_utf8(told(second, "human")).expect("text");
-                    said.contains(&human[11..19])
-                }),
-            "{said:?}"
-        );
-        end(case, server);
+fn a_single_use_server_serves_once() {
+    let once = |design: &socklab::server::Design| design.promises.serves == Serves::Once;
+    each(once, |case| {
+        // An address that nobody else uses, so that nobody else takes the port.
+        let mut server = case.start_with(&["--bind", "127.0.0.57"]);
+        let asker = Asker::new(&server);
+        asker.send(b"not a request: 1\n");
+        until_quiet(&server);
+        assert!(server.is_alive(), "not used up");
+        asker.send(b"\n");
+        asker.answer();
+        server.wait().assert_clean();
+        asker.assert_empty();
+        asker.send(b"\n");
+        let gone = asker.0.recv(&mut [0; 64]).map_err(|error| error.kind());
+        assert_eq!(gone, Err(ErrorKind::ConnectionRefused), "its socket is gone");
     });
 }

@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
+use nix::libc;
 use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
 
 use crate::diag::{self, CLOSE_WAIT, Row};
@@ -116,7 +117,7 @@ impl Client {
     /// Closes with a reset, and waits until it has arrived.
     pub(crate) fn reset(self) {
         let (server, addr) = (self.server, self.addr());
-        let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+        let linger = libc::linger { l_onoff: 1, l_linger: 0 };
         setsockopt(&self.stream, sockopt::Linger, &linger).expect("SO_LINGER");
         drop(self.stream);
         until("the reset ends the server's connection", || {

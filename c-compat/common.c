@@ -193,25 +193,29 @@ _Noreturn void die(const char *call)
 bool survive(const char *call)
 {
     switch (errno) {
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM: report_errno(call); return true;
-    /* A signal, a client that is gone already, or an error of the network on the new socket. */
+    /* A signal, or a client that is gone already. */
     case EINTR:
     case EAGAIN:
     case ECONNABORTED:
     case ECONNREFUSED:
-    case EPROTO:
+    case EPROTO: return false;
+    /* A shortage, a firewall, or an error of the network on the new socket: it may last. */
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
     case EPERM:
+    case ENOSR:
     case ENOPROTOOPT:
+    case EPROTONOSUPPORT:
+    case ESOCKTNOSUPPORT:
     case EOPNOTSUPP:
     case ENETDOWN:
     case ENETUNREACH:
     case EHOSTDOWN:
     case EHOSTUNREACH:
     case ENONET:
-    case ETIMEDOUT: return false;
+    case ETIMEDOUT: report_errno(call); return true;
     default: die(call);
     }
 }
@@ -251,6 +255,7 @@ void report_errno(const char *call)
 
 /* Atomic, since a signal is handled in any thread; lock-free, so that the handler may use them. */
 atomic_bool stopping;
+static atomic_int server = -1;
 static atomic_int listenfd_to_end = -1;
 static atomic_int connfd_to_end = -1;
 
@@ -265,19 +270,27 @@ static void stop(int signum)
     (void)signum;
     int saved = errno;
     stopping = true;
-    end_of_file(listenfd_to_end);
-    end_of_file(connfd_to_end);
+    /* A child shares the parent's listening socket, which is not the child's to shut down. */
+    if (getpid() == server) end_of_file(atomic_exchange(&listenfd_to_end, -1));
+    end_of_file(atomic_exchange(&connfd_to_end, -1));
     errno = saved;
 }
 
 void ready(const char *name, int listenfd)
 {
+    server = getpid();
     listenfd_to_end = listenfd;
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal");
     struct sigaction act = {.sa_handler = stop, .sa_flags = SA_RESTART};
     sigemptyset(&act.sa_mask);
     if (sigaction(SIGINT, &act, NULL) == -1) die("sigaction");
     if (sigaction(SIGTERM, &act, NULL) == -1) die("sigaction");
+    /* Whoever started the server may have held them back. */
+    sigset_t stops;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGINT);
+    sigaddset(&stops, SIGTERM);
+    if (sigprocmask(SIG_UNBLOCK, &stops, NULL) == -1) die("sigprocmask");
 
     struct sockaddr_storage addr;
     socklen_t addrlen = sizeof addr;
@@ -298,10 +311,27 @@ void served(void)
     connfd_to_end = -1;
 }
 
-void child_serves(int connfd)
+static pid_t *children;
+static size_t children_count, children_room;
+
+/* With SIGCHLD ignored, a child that has ended is nobody's child. */
+static bool is_our_child(pid_t child)
 {
-    listenfd_to_end = -1;
-    serving(connfd);
+    return waitpid(child, NULL, WNOHANG) == 0;
+}
+
+void child_started(pid_t childpid)
+{
+    if (children_count == children_room) {
+        size_t alive = 0;
+        for (size_t i = 0; i < children_count; i++)
+            if (is_our_child(children[i])) children[alive++] = children[i];
+        children_count = alive;
+        children_room = alive + (alive > 64 ? alive : 64);
+        children = realloc(children, children_room * sizeof *children);
+        if (children == NULL) die("realloc");
+    }
+    children[children_count++] = childpid;
 }
 
 void end_children(void)
@@ -309,20 +339,13 @@ void end_children(void)
     /* From here on a child that ends keeps its id until it is waited for, so that no signal can hit
        a stranger. */
     if (signal(SIGCHLD, SIG_DFL) == SIG_ERR) die("signal");
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-    FILE *children = fopen(path, "r");
-    if (children == NULL) {
-        report_errno("children");
-    } else {
-        int pid;
-        while (fscanf(children, "%d", &pid) == 1)
-            if (kill(pid, SIGTERM) == -1) die("kill");
-        fclose(children);
-    }
-    while (waitpid(-1, NULL, 0) != -1 || errno == EINTR) {
-    }
-    if (errno != ECHILD) die("waitpid");
+    for (size_t i = 0; i < children_count; i++)
+        /* Ours and not waited for, so it can only succeed. */
+        if (is_our_child(children[i])) (void)kill(children[i], SIGTERM);
+    for (size_t i = 0; i < children_count; i++)
+        /* Fails with EINTR when a signal comes, and with ECHILD when there is nobody to wait for. */
+        while (waitpid(children[i], NULL, 0) == -1 && errno == EINTR) {
+        }
 }
 
 /* ---- threads' connected sockets ---- */

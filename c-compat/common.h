@@ -48,11 +48,8 @@ void serving(int connfd);
 /* The connected socket is about to be closed. */
 void served(void);
 
-/* In a new child: the listening socket is the parent's to shut down; ours is the connected one. */
-void child_serves(int connfd);
-
 /* Goes on after an error of accept(), recvfrom() or select() that a server outlives, and returns
-   whether it is a shortage that only time can end; dies of any other. */
+   whether it is one that only time can end; dies of any other. */
 bool survive(const char *call);
 
 /* Waits for a shortage to end, instead of asking again and again. */
@@ -62,7 +59,11 @@ void pause_a_while(void);
 void report(const char *line);
 void report_errno(const char *call);
 
-/* Asks every child to stop and waits until none is left. */
+/* Remembers a child. Those that have ended are forgotten whenever twice as many are remembered as
+   were last found alive, so that the list stays short. */
+void child_started(pid_t childpid);
+
+/* Asks every remembered child to stop and waits until none of them is left. */
 void end_children(void);
 
 /* Remembers a connected socket that a thread is about to serve; closes one and forgets it; ends the

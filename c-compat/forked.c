@@ -28,7 +28,8 @@ int main(int argc, char **argv)
             if (survive("accept")) pause_a_while();
             continue;
         }
-        switch (fork()) {
+        pid_t childpid = fork();
+        switch (childpid) {
         /* No process to be had: this client is closed, the server goes on. */
         case -1:
             report_errno("fork");
@@ -36,12 +37,13 @@ int main(int argc, char **argv)
             break;
         /* The child. Its end closes the connected socket. */
         case 0:
-            child_serves(connfd);
+            serving(connfd);
             if (close(listenfd) == -1) die("close");
             handle_request(connfd, options.max_n);
             _exit(0);
         /* The parent. */
         default:
+            child_started(childpid);
             if (close(connfd) == -1) die("close");
         }
     }

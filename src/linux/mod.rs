@@ -1,4 +1,3 @@
 //! What only Linux has, under the rules of [`crate::posix`].
 
 pub mod packet_info;
-pub mod proc_children;

@@ -66,13 +66,16 @@ fn serve(options: &Options) -> Result<()> {
             }
             // The child. Its end closes the connected socket.
             Ok(0) => {
-                lifecycle::child_serves(&connfd);
+                lifecycle::serving(&connfd);
                 close(listenfd)?;
                 handle_request(&connfd, options.max_n);
                 _exit(0);
             }
             // The parent.
-            Ok(_childpid) => close(connfd)?,
+            Ok(childpid) => {
+                lifecycle::child_started(childpid);
+                close(connfd)?;
+            }
         }
     }
     close(listenfd)?;

@@ -16,32 +16,35 @@ use std::sync::atomic::{AtomicI32, AtomicI64, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::options::address;
-use crate::linux::proc_children::children;
 use crate::posix::error::{
-    EAGAIN, ECHILD, ECONNABORTED, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH, EINTR, EMFILE, ENETDOWN,
-    ENETUNREACH, ENFILE, ENOBUFS, ENOMEM, ENONET, ENOPROTOOPT, EOPNOTSUPP, EPERM, EPROTO,
-    ETIMEDOUT, errno, set_errno,
+    EAGAIN, ECONNABORTED, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH, EINTR, EMFILE, ENETDOWN,
+    ENETUNREACH, ENFILE, ENOBUFS, ENOMEM, ENONET, ENOPROTOOPT, ENOSR, EOPNOTSUPP, EPERM, EPROTO,
+    EPROTONOSUPPORT, ESOCKTNOSUPPORT, ETIMEDOUT, errno, set_errno,
 };
 use crate::posix::poll::poll;
 use crate::posix::signal::{
-    SA_RESTART, SIG_DFL, SIG_IGN, SIGCHLD, SIGINT, SIGPIPE, SIGTERM, handler, kill, sigaction,
-    sigemptyset, signal,
+    SA_RESTART, SIG_DFL, SIG_IGN, SIG_UNBLOCK, SIGCHLD, SIGINT, SIGPIPE, SIGTERM, handler, kill,
+    sigaction, sigaddset, sigemptyset, signal, sigprocmask,
 };
 use crate::posix::sys_socket::{SHUT_RD, getsockname, shutdown};
-use crate::posix::sys_wait::waitpid;
+use crate::posix::sys_wait::{WNOHANG, waitpid};
 use crate::posix::time::time;
-use crate::posix::unistd::{close, write};
+use crate::posix::unistd::{close, getpid, pid_t, write};
 use crate::posix::{Error, Result};
 use crate::service::STOPPING;
 
+static SERVER: AtomicI32 = AtomicI32::new(-1);
 static LISTENFD: AtomicI32 = AtomicI32::new(-1);
 static CONNFD: AtomicI32 = AtomicI32::new(-1);
 
 extern "C" fn stop(_signum: c_int) {
     let saved = errno();
     STOPPING.store(true, SeqCst);
-    end_of_file(LISTENFD.load(SeqCst));
-    end_of_file(CONNFD.load(SeqCst));
+    // A child shares the parent's listening socket, which is not the child's to shut down.
+    if getpid() == SERVER.load(SeqCst) {
+        end_of_file(LISTENFD.swap(-1, SeqCst));
+    }
+    end_of_file(CONNFD.swap(-1, SeqCst));
     set_errno(saved);
 }
 
@@ -58,6 +61,7 @@ fn end_of_file(fd: RawFd) {
 /// From here on SIGINT and SIGTERM stop the server, and a lost client is no SIGPIPE. Prints the
 /// line that says where it listens.
 pub fn ready(name: &str, listenfd: &OwnedFd) -> Result<()> {
+    SERVER.store(getpid(), SeqCst);
     LISTENFD.store(listenfd.as_raw_fd(), SeqCst);
     signal(SIGPIPE, SIG_IGN)?;
     let act = sigaction { sa_handler: handler(stop), sa_mask: sigemptyset(), sa_flags: SA_RESTART };
@@ -65,6 +69,11 @@ pub fn ready(name: &str, listenfd: &OwnedFd) -> Result<()> {
         // SAFETY: `stop` uses atomics and shutdown(), which is async-signal-safe, and keeps errno.
         unsafe { sigaction(signum, Some(&act)) }?;
     }
+    // Whoever started the server may have held them back.
+    let mut stops = sigemptyset();
+    sigaddset(&mut stops, SIGINT)?;
+    sigaddset(&mut stops, SIGTERM)?;
+    sigprocmask(SIG_UNBLOCK, Some(&stops))?;
     let line = format!("{name}: listening on {}\n", address(&getsockname(listenfd)?));
     write(std::io::stdout().as_fd(), line.as_bytes())?;
     Ok(())
@@ -88,25 +97,19 @@ pub fn served() {
     CONNFD.store(-1, SeqCst);
 }
 
-/// In a new child: the listening socket is the parent's to shut down; ours is the connected one.
-pub fn child_serves(connfd: &OwnedFd) {
-    LISTENFD.store(-1, SeqCst);
-    serving(connfd);
-}
-
 /// Goes on after an error of accept(), recvfrom() or select() that a server outlives, and returns
-/// whether it is a shortage that only time can end; any other error is returned.
+/// whether it is one that only time can end; any other error is returned.
 /// [accept(2)](https://man7.org/linux/man-pages/man2/accept.2.html), "Error handling"
 pub fn survive(error: Error) -> Result<bool> {
     match error.errno() {
-        EMFILE | ENFILE | ENOBUFS | ENOMEM => {
+        // A signal, or a client that is gone already.
+        EINTR | EAGAIN | ECONNABORTED | ECONNREFUSED | EPROTO => Ok(false),
+        // A shortage, a firewall, or an error of the network on the new socket: it may last.
+        EMFILE | ENFILE | ENOBUFS | ENOMEM | EPERM | ENOSR | ENOPROTOOPT | EPROTONOSUPPORT
+        | ESOCKTNOSUPPORT | EOPNOTSUPP | ENETDOWN | ENETUNREACH | EHOSTDOWN | EHOSTUNREACH
+        | ENONET | ETIMEDOUT => {
             report(error);
             Ok(true)
-        }
-        // A signal, a client that is gone already, or an error of the network on the new socket.
-        EINTR | EAGAIN | ECONNABORTED | ECONNREFUSED | EPROTO | EPERM | ENOPROTOOPT
-        | EOPNOTSUPP | ENETDOWN | ENETUNREACH | EHOSTDOWN | EHOSTUNREACH | ENONET | ETIMEDOUT => {
-            Ok(false)
         }
         _ => Err(error),
     }
@@ -132,27 +135,42 @@ pub fn report(what: impl Display) {
     }
 }
 
-/// Asks every child to stop and waits until none is left.
+static CHILDREN: Mutex<Vec<pid_t>> = Mutex::new(Vec::new());
+
+/// Remembers a child. Those that have ended are forgotten whenever twice as many are remembered as
+/// were last found alive, so that the list stays short.
+pub fn child_started(childpid: pid_t) {
+    let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    if children.len() == children.capacity() {
+        children.retain(|&child| is_our_child(child));
+        let room = children.len().max(64);
+        children.reserve_exact(room);
+    }
+    children.push(childpid);
+}
+
+/// With SIGCHLD ignored, a child that has ended is nobody's child.
+fn is_our_child(child: pid_t) -> bool {
+    waitpid(child, WNOHANG).is_ok_and(|(changed, _status)| changed == 0)
+}
+
+/// Asks every remembered child to stop and waits until none of them is left.
 pub fn end_children() -> Result<()> {
     // From here on a child that ends keeps its id until it is waited for, so that no signal can
     // hit a stranger.
     signal(SIGCHLD, SIG_DFL)?;
-    match children() {
-        Ok(pids) => {
-            for pid in pids {
-                kill(pid, SIGTERM)?;
-            }
-        }
-        Err(error) => report(format_args!("children: {error}")),
-    }
-    loop {
-        match waitpid(-1, 0) {
-            Ok(_) => {}
-            Err(error) if error.errno() == EINTR => {}
-            Err(error) if error.errno() == ECHILD => return Ok(()),
-            Err(error) => return Err(error),
+    let children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    for &child in children.iter() {
+        if is_our_child(child) {
+            // Ours and not waited for, so it can only succeed.
+            let _ = kill(child, SIGTERM);
         }
     }
+    for &child in children.iter() {
+        // Fails with EINTR when a signal comes, and with ECHILD when there is nobody to wait for.
+        while waitpid(child, 0).is_err_and(|error| error.errno() == EINTR) {}
+    }
+    Ok(())
 }
 
 static CONNECTED: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());

@@ -17,6 +17,12 @@
 
 #include "service/fibonacci.h"
 
+/* As Rust's runtime does before main(): when nobody reads any more, write() says so. */
+__attribute__((constructor)) static void ignore_sigpipe(void)
+{
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal");
+}
+
 /* ---- the command line ---- */
 
 _Noreturn void usage(const char *format, ...)

@@ -16,6 +16,8 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 
+use nix::libc::linger;
+use nix::sys::socket::{setsockopt, sockopt};
 use socklab::server::{Design, Idle, Serves};
 
 use crate::cases::{self, Case, is_udp, run};
@@ -95,6 +97,10 @@ fn ask_over_tcp(server: &Server, requests: usize, window: usize) {
             answer.clear();
             stream.read_to_string(&mut answer).expect("an answer");
             assert_eq!(answer, "1", "request {asked}");
+            // Ended by a reset: so many connections in TIME_WAIT would fill the kernel's table, and
+            // whoever looks for one of his own there would not find it.
+            setsockopt(&stream, sockopt::Linger, &linger { l_onoff: 1, l_linger: 0 })
+                .expect("SO_LINGER");
         }
         if asked < requests {
             let mut stream = TcpStream::connect(server.addr).expect("the server listens");

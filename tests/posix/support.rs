@@ -86,8 +86,13 @@ pub(crate) fn errno_of<T>(result: Result<T>) -> c_int {
 }
 
 /// Looks again and again until it is so, giving the processor away in between.
+#[track_caller]
 pub(crate) fn until(mut condition: impl FnMut() -> bool) {
+    // A wait that is longer than this never ends: not a criterion of anything.
+    const NEVER: std::time::Duration = std::time::Duration::from_secs(60);
+    let start = std::time::Instant::now();
     while !condition() {
+        assert!(start.elapsed() < NEVER, "it never happened");
         std::thread::yield_now();
     }
 }

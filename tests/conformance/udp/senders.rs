@@ -128,7 +128,7 @@ fn does_not_bounce(case: &Case, first: &str, second: &str, counts: bool) {
     let before = counted();
     let (b, wakes) = stopped(&a, || {
         victim.send_to(b"\n", a.addr).expect("sent");
-        assert!(unread(a.addr) > 0, "the request waits");
+        until("the request waits", || unread(a.addr).is_some_and(|unread| unread > 0));
         drop(victim);
         let b = case.start_with(&["--bind", "127.0.0.2", "--port", &port, "--format", second]);
         rest(&b);

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../common.h"
+#include "common.h"
 
 static double now(void)
 {

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../common.h"
+#include "common.h"
 
 static const struct timespec ROUND = {.tv_nsec = 10000000};
 

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../common.h"
+#include "common.h"
 
 enum { TRIES = 3 };         /* how often it asks */
 enum { ANSWER_ROOM = 512 }; /* more than any server of this service says, in bytes */

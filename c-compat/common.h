@@ -1,11 +1,10 @@
 /* What every program here must do alike: read its arguments, say that it listens, stop when it is
    asked to, and know which errors to survive. Its counterpart in Rust is src/server/lifecycle.rs
-   and src/server/options.rs, for the clients src/client/mod.rs. */
+   and src/server/options.rs. */
 
 #ifndef COMMON_H
 #define COMMON_H
 
-#include <netdb.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -81,28 +80,7 @@ _Noreturn void unexpected(const char *argument);
 /* Whether argv[*i] is the option `name`; its value, which may follow an '=', goes to *value. */
 bool option(int argc, char **argv, int *i, const char *name, const char *metavar, const char **value);
 
-/* The addresses of the host, in the order in which they are to be tried; dies if there are none. */
-struct addrinfo *resolve(const char *host, unsigned short port, int socktype);
-
-/* A socket connected to one address, or -1: then *call names the call that failed, errno says why.
-   With a timeout other than zero no connect(), send() or recv() on it takes longer. */
-int connect_one(const struct addrinfo *ai, struct timeval timeout, const char **call);
-
-/* A socket connected to the first address of the host that answers; dies if none does. */
-int connect_to(const char *host, unsigned short port, int socktype, struct timeval timeout);
-
-/* A client's failed call, with whom it was about; exit status 1. */
-_Noreturn void client_dies(const char *call, const char *host, unsigned short port);
-
 /* Writes to standard output, at once. Dies if that fails; without a word if nobody reads any more. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* What a server said, without its last line's end, and with nothing that a terminal would obey: a
-   question mark for each control character, U+FFFD for what is not UTF-8. */
-enum { ANSWER_MOST = 4096 }; /* more than any server here says, in bytes */
-const char *printable(const char *bytes, size_t length);
-
-/* The help of a client; exit status 0. */
-_Noreturn void client_help(const char *name, const char *twin, const char *arguments);
 
 #endif

@@ -1,7 +1,6 @@
 /* TCP Fibonacci Service: the client. It reads until the end of file, so no answer is too long. */
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../common.h"
+#include "common.h"
 
 static double now(void)
 {
@@ -50,7 +49,6 @@ int main(int argc, char **argv)
     const char *host = words[0];
     unsigned short port = port_of("[PORT]", words[1]);
 
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal"); /* as Rust's runtime does */
     double start = now();
     int sockfd = connect_to(host, port, SOCK_STREAM, timeout);
     char request[32];

@@ -3,14 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "../common.h"
+#include "common.h"
 
 static const struct timespec ROUND = {.tv_nsec = 10000000};
 
@@ -41,7 +40,6 @@ int main(int argc, char **argv)
     const char *host = words[0];
     unsigned short port = port_of("<PORT>", words[1]);
 
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal"); /* as Rust's runtime does */
     say("connecting!\n");
     int sockfd = connect_to(host, port, SOCK_STREAM, timeout);
     say("connected!\n");

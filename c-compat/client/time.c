@@ -2,14 +2,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../common.h"
+#include "common.h"
 
 enum { TRIES = 3 };         /* how often it asks */
 enum { ANSWER_ROOM = 512 }; /* more than any server of this service says, in bytes */
@@ -46,7 +45,6 @@ int main(int argc, char **argv)
     const char *host = words[0];
     unsigned short port = port_of("[PORT]", words[1]);
 
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal"); /* as Rust's runtime does */
     struct addrinfo *res = resolve(host, port, SOCK_DGRAM);
     const char *call = "connect";
     char answer[ANSWER_ROOM];

@@ -40,10 +40,13 @@ fn connect_one(ai: &addrinfo<'_>, timeout: &timeval) -> Result<OwnedFd> {
     }
 }
 
+/// What is wrong where no address is even tried.
+const NO_ADDRESS: Error = Error::new("connect", EINVAL);
+
 /// A socket connected to the first address of the host that answers; every address is tried.
 fn connect_to(host: &str, port: u16, socktype: i32, timeout: &timeval) -> Result<OwnedFd> {
     let res = resolve(host, port, socktype)?;
-    let mut failure = Error::new("connect", EINVAL);
+    let mut failure = NO_ADDRESS;
     for ai in &res {
         match connect_one(&ai, timeout) {
             Ok(sockfd) => return Ok(sockfd),

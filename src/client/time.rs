@@ -2,11 +2,12 @@
 
 use std::os::fd::OwnedFd;
 
-use crate::client::{connect_one, resolve};
-use crate::posix::error::{EAGAIN, EINTR, EINVAL};
+use crate::client::{NO_ADDRESS, connect_one, resolve};
+use crate::posix::Result;
+use crate::posix::error::{EAGAIN, EINTR};
+use crate::posix::netdb::freeaddrinfo;
 use crate::posix::sys_socket::*;
 use crate::posix::unistd::*;
-use crate::posix::{Error, Result};
 
 /// How often it asks.
 const TRIES: usize = 3;
@@ -16,9 +17,9 @@ const TRIES: usize = 3;
 /// asking, not by connecting, that every address of the host is tried.
 pub fn ask(host: &str, port: u16, timeout: &timeval) -> Result<Vec<u8>> {
     let res = resolve(host, port, SOCK_DGRAM)?;
-    let mut failure = Error::new("connect", EINVAL);
+    let mut answered = Err(NO_ADDRESS);
     for ai in &res {
-        let answered = match connect_one(&ai, timeout) {
+        answered = match connect_one(&ai, timeout) {
             Ok(sockfd) => {
                 let answered = ask_one(&sockfd);
                 close(sockfd)?;
@@ -26,12 +27,12 @@ pub fn ask(host: &str, port: u16, timeout: &timeval) -> Result<Vec<u8>> {
             }
             Err(error) => Err(error),
         };
-        match answered {
-            Ok(answer) => return Ok(answer),
-            Err(error) => failure = error,
+        if answered.is_ok() {
+            break;
         }
     }
-    Err(failure)
+    freeaddrinfo(res);
+    answered
 }
 
 fn ask_one(sockfd: &OwnedFd) -> Result<Vec<u8>> {

@@ -15,7 +15,7 @@
 //! wrapper makes more than one call, retries, or sets a flag that was not asked for.
 //!
 //! `unsafe fn` is left where the contract is about the whole process: [`unistd::fork`],
-//! [`signal::sigaction`] and [`pthread::pthread_create_raw`].
+//! [`signal::sigaction()`] and [`pthread::pthread_create_raw`].
 
 #![expect(non_camel_case_types, reason = "C's names for C's types")]
 #![expect(non_snake_case, reason = "C's names for C's macros")]

@@ -23,7 +23,7 @@ pub const SIG_DFL: sighandler_t = sighandler_t(libc::SIG_DFL);
 pub const SIG_IGN: sighandler_t = sighandler_t(libc::SIG_IGN);
 
 /// `sighandler_t signal(int signum, sighandler_t handler)`: sets what a signal does and returns what
-/// it did before. Refuses, with `EINVAL`, a function, which is [`sigaction`]'s to set.
+/// it did before. Refuses, with `EINVAL`, a function, which is [`sigaction()`]'s to set.
 #[doc = manual!("signal", "2")]
 pub fn signal(signum: c_int, handler: sighandler_t) -> Result<sighandler_t> {
     if handler != SIG_DFL && handler != SIG_IGN {
@@ -48,7 +48,7 @@ pub struct sigaction {
     pub sa_flags: c_int,
 }
 
-/// `(sighandler_t)function`: a function as a handler, to be installed by [`sigaction`].
+/// `(sighandler_t)function`: a function as a handler, to be installed by [`sigaction()`].
 pub fn handler(function: extern "C" fn(c_int)) -> sighandler_t {
     sighandler_t(function as *const () as libc::sighandler_t)
 }

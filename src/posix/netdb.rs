@@ -176,9 +176,14 @@ pub fn gai_strerror(errcode: c_int) -> &'static CStr {
 }
 
 /// `int getnameinfo(const struct sockaddr *addr, socklen_t addrlen, char *host, socklen_t hostlen,
-/// char *serv, socklen_t servlen, int flags)`: the names of an address and its port.
+/// char *serv, socklen_t servlen, int flags)`: the names of an address and its port. Refuses, with
+/// `EAI_FAMILY`, what is neither `AF_INET` nor `AF_INET6`: a path need not end within its address.
 #[doc = manual!("getnameinfo", "3")]
 pub fn getnameinfo<A: SockAddr>(addr: &A, flags: c_int) -> Result<(CString, CString)> {
+    if !matches!(c_int::from(storage(addr).ss_family), AF_INET | AF_INET6) {
+        let cause = Cause::Resolver(EAI_FAMILY, Errno(0));
+        return Err(Error { call: "getnameinfo", cause });
+    }
     let (mut host, mut serv) = ([0u8; NI_MAXHOST as usize], [0u8; 256]);
     let (hostlen, servlen) = (host.len() as socklen_t, serv.len() as socklen_t);
     // SAFETY: `addr` is `socklen()` bytes by SockAddr's contract; both buffers have the lengths

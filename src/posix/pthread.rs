@@ -216,7 +216,7 @@ pub struct pthread_mutex_t(UnsafeCell<libc::pthread_mutex_t>);
 
 // SAFETY: made to be used by many threads at once.
 unsafe impl Sync for pthread_mutex_t {}
-// SAFETY: bound to no thread while it is not locked, and a locked one is borrowed.
+// SAFETY: it is locked only where it is borrowed for ever, so a locked one never moves.
 unsafe impl Send for pthread_mutex_t {}
 // SAFETY: on Linux PTHREAD_MUTEX_INITIALIZER is all zeros.
 unsafe impl Zeroed for pthread_mutex_t {}
@@ -234,7 +234,7 @@ pub fn pthread_mutex_init(
     attr: Option<&pthread_mutexattr_t>,
 ) -> Result<&'static pthread_mutex_t> {
     let attr = attr.map_or(ptr::null(), |attr| &raw const attr.0);
-    // SAFETY: exclusively borrowed, so nobody holds it or waits for it; `attr` is null or
+    // SAFETY: exclusively borrowed for ever, so it was never locked before; `attr` is null or
     // initialised.
     let returned = unsafe { libc::pthread_mutex_init(mutex.0.get(), attr) };
     ffi::number("pthread_mutex_init", returned)?;
@@ -244,7 +244,7 @@ pub fn pthread_mutex_init(
 /// `int pthread_mutex_lock(pthread_mutex_t *mutex)`: waits until it is ours. After `EOWNERDEAD`
 /// (robust mutexes) it is ours too, and [`pthread_mutex_consistent`] is due.
 #[doc = manual!("pthread_mutex_lock", "3")]
-pub fn pthread_mutex_lock(mutex: &pthread_mutex_t) -> Result<()> {
+pub fn pthread_mutex_lock(mutex: &'static pthread_mutex_t) -> Result<()> {
     // SAFETY: initialised at birth; the mutex itself orders its users.
     let returned = unsafe { libc::pthread_mutex_lock(mutex.0.get()) };
     ffi::number("pthread_mutex_lock", returned)
@@ -252,7 +252,7 @@ pub fn pthread_mutex_lock(mutex: &pthread_mutex_t) -> Result<()> {
 
 /// `int pthread_mutex_trylock(pthread_mutex_t *mutex)`: takes it if it is free, otherwise `EBUSY`.
 #[doc = manual!("pthread_mutex_trylock", "3")]
-pub fn pthread_mutex_trylock(mutex: &pthread_mutex_t) -> Result<()> {
+pub fn pthread_mutex_trylock(mutex: &'static pthread_mutex_t) -> Result<()> {
     // SAFETY: initialised at birth; the mutex itself orders its users.
     let returned = unsafe { libc::pthread_mutex_trylock(mutex.0.get()) };
     ffi::number("pthread_mutex_trylock", returned)
@@ -260,8 +260,9 @@ pub fn pthread_mutex_trylock(mutex: &pthread_mutex_t) -> Result<()> {
 
 /// `int pthread_mutex_unlock(pthread_mutex_t *mutex)`: lets the next one have it.
 #[doc = manual!("pthread_mutex_unlock", "3")]
-pub fn pthread_mutex_unlock(mutex: &pthread_mutex_t) -> Result<()> {
-    // SAFETY: initialised at birth; the mutex guards no memory that Rust knows of.
+pub fn pthread_mutex_unlock(mutex: &'static pthread_mutex_t) -> Result<()> {
+    // SAFETY: initialised at birth and never moved since; the mutex guards no memory that Rust
+    // knows of, so that unlocking one that is not ours harms only those who rely on it.
     let returned = unsafe { libc::pthread_mutex_unlock(mutex.0.get()) };
     ffi::number("pthread_mutex_unlock", returned)
 }
@@ -269,7 +270,7 @@ pub fn pthread_mutex_unlock(mutex: &pthread_mutex_t) -> Result<()> {
 /// `int pthread_mutex_consistent(pthread_mutex_t *mutex)`: makes a robust mutex usable again after
 /// its holder died.
 #[doc = manual!("pthread_mutex_consistent", "3")]
-pub fn pthread_mutex_consistent(mutex: &pthread_mutex_t) -> Result<()> {
+pub fn pthread_mutex_consistent(mutex: &'static pthread_mutex_t) -> Result<()> {
     // SAFETY: initialised at birth; the call refuses a mutex that is not in that state.
     let returned = unsafe { libc::pthread_mutex_consistent(mutex.0.get()) };
     ffi::number("pthread_mutex_consistent", returned)

@@ -17,9 +17,13 @@
 
 #include "service/fibonacci.h"
 
-/* As Rust's runtime does before main(): when nobody reads any more, write() says so. */
-__attribute__((constructor)) static void ignore_sigpipe(void)
+/* As Rust's runtime does before main(): no socket takes the place of a standard descriptor that is
+   closed, so that no error's line is sent to a client; and when nobody reads any more, write() says
+   so. */
+__attribute__((constructor)) static void start(void)
 {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) == -1) die("open");
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal");
 }
 
@@ -131,7 +135,9 @@ struct options server_options(int argc, char **argv, const char *name, int sockt
     for (int i = 1; i < argc; i++) {
         const char *value;
         int took = 0;
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+        if (strcmp(argv[i], "--") == 0 && i + 1 == argc) {
+            break;
+        } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             help(name, takes);
         } else if (option(argc, argv, &i, "--bind", "ADDR", &value)) {
             host = value;
@@ -191,15 +197,14 @@ static const char *address(const struct sockaddr_storage *addr, socklen_t addrle
 _Noreturn void die(const char *call)
 {
     int error = errno;
+    bool is_bind = strcmp(call, "bind") == 0;
     const char *remedy = NULL;
-    switch (error) {
-    case EADDRINUSE:
+    if ((is_bind || strcmp(call, "listen") == 0) && error == EADDRINUSE)
         remedy = "another socket has this port: stop its owner or take another --port";
-        break;
-    case EACCES: remedy = "a port below 1024 needs privilege: take a --port from 1024 on"; break;
-    case EADDRNOTAVAIL: remedy = "no interface here has this address: take another --bind"; break;
-    default: break;
-    }
+    else if (is_bind && error == EACCES)
+        remedy = "a port below 1024 needs privilege: take a --port from 1024 on";
+    else if (is_bind && error == EADDRNOTAVAIL)
+        remedy = "no interface here has this address: take another --bind";
     if (remedy != NULL)
         fprintf(stderr, "%s: %s (%s; %s)\n", call, strerror(error), address(&servaddr, servaddrlen), remedy);
     else

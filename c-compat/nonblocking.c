@@ -52,7 +52,7 @@ int main(int argc, char **argv)
             (void)survive("accept");
         }
         size_t i = 0;
-        while (i < count) {
+        while (i < count && !stopping) {
             struct client *client = &clients[i];
             enum progress progress = advance(&client->exchange, client->connfd);
             if (progress != BLOCKED) idle = false;

@@ -27,7 +27,7 @@ int main(int argc, char **argv)
     if (bind(listenfd, servaddr, options.servaddrlen) == -1) die("bind");
     if (listen(listenfd, 5) == -1) die("listen");
     if (listenfd >= FD_SETSIZE) {
-        errno = EINVAL;
+        errno = EMFILE;
         die("FD_SET");
     }
     if (fcntl(listenfd, F_SETFL, O_NONBLOCK) == -1) die("fcntl");
@@ -57,7 +57,7 @@ int main(int argc, char **argv)
         }
         is_short = false;
         size_t i = 0;
-        while (i < count) {
+        while (i < count && !stopping) {
             struct client *client = &clients[i];
             bool is_ready = FD_ISSET(client->connfd, &rset) || FD_ISSET(client->connfd, &wset);
             if (is_ready && advance(&client->exchange, client->connfd) == DONE) {

@@ -1,6 +1,7 @@
 /* TCP Fibonacci Service - Threaded */
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -43,7 +44,8 @@ int main(int argc, char **argv)
     if (listen(listenfd, 5) == -1) die("listen");
     pthread_attr_t attr;
     if ((errno = pthread_attr_init(&attr)) != 0) die("pthread_attr_init");
-    if ((errno = pthread_attr_setstacksize(&attr, STACK_SIZE)) != 0) die("pthread_attr_setstacksize");
+    size_t least = (size_t)PTHREAD_STACK_MIN;
+    if ((errno = pthread_attr_setstacksize(&attr, least > STACK_SIZE ? least : STACK_SIZE)) != 0) die("pthread_attr_setstacksize");
     ready("threaded", listenfd);
 
     for (;;) {

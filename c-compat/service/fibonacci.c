@@ -125,13 +125,19 @@ enum progress advance(struct exchange *exchange, int connfd)
         char buf[2 * REQUEST_MAX];
         ssize_t n = recv(connfd, buf, sizeof buf, 0);
         if (n == -1) return after(errno);
+        exchange->has_more = (size_t)n == sizeof buf;
         if (take(exchange, buf, (size_t)n) == DONE) return DONE;
         if (!is_answering(exchange)) return MORE;
     }
     ssize_t n = send(connfd, exchange->answer + exchange->sent, exchange->length - exchange->sent, 0);
     if (n == -1) return after(errno);
     exchange->sent += (size_t)n;
-    return exchange->sent == exchange->length ? DONE : MORE;
+    if (exchange->sent < exchange->length) return MORE;
+    if (exchange->has_more) {
+        /* Closed with something unread, the connection is reset. The end of file goes first. */
+        (void)shutdown(connfd, SHUT_WR);
+    }
+    return DONE;
 }
 
 /* Tells a client that its time is over. */

@@ -40,6 +40,7 @@ struct exchange {
     char answer[ANSWER_MAX];
     size_t length;
     size_t sent;
+    bool has_more;
 };
 
 /* Nothing received, nothing sent; requests up to max_n. */

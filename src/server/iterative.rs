@@ -7,6 +7,8 @@
 //! request takes long. With a backlog of 1 two more can wait; the others' connects are not answered
 //! and tried again by their kernels after 1, 3, 7 s.
 
+#![forbid(unsafe_code)]
+
 use crate::posix::Result;
 use crate::posix::sys_socket::*;
 use crate::posix::unistd::*;

@@ -9,6 +9,8 @@
 //! times a second for nothing, and a client may wait 10 ms for nothing. A costly request stops
 //! everybody else.
 
+#![forbid(unsafe_code)]
+
 use std::os::fd::OwnedFd;
 
 use crate::posix::Result;
@@ -71,7 +73,7 @@ fn serve(options: &Options) -> Result<()> {
             }
         }
         let mut i = 0;
-        while i < clients.len() {
+        while i < clients.len() && !lifecycle::stopping() {
             let client = &mut clients[i];
             let progress = client.exchange.advance(&client.connfd);
             if progress != Progress::Blocked {

@@ -53,10 +53,12 @@ pub struct Refusal<'a> {
 
 impl std::fmt::Display for Refusal<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let remedy = match self.error.errno() {
-            EADDRINUSE => "another socket has this port: stop its owner or take another --port",
-            EACCES => "a port below 1024 needs privilege: take a --port from 1024 on",
-            EADDRNOTAVAIL => "no interface here has this address: take another --bind",
+        let remedy = match (self.error.call, self.error.errno()) {
+            ("bind" | "listen", EADDRINUSE) => {
+                "another socket has this port: stop its owner or take another --port"
+            }
+            ("bind", EACCES) => "a port below 1024 needs privilege: take a --port from 1024 on",
+            ("bind", EADDRNOTAVAIL) => "no interface here has this address: take another --bind",
             _ => return write!(f, "{}", self.error),
         };
         write!(f, "{} ({}; {remedy})", self.error, address(self.servaddr))

@@ -8,13 +8,16 @@
 //! and closed. The sets are built anew and read through in every round, whoever is ready. A costly
 //! request stops everybody else.
 
+#![forbid(unsafe_code)]
+
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use crate::posix::Result;
+use crate::posix::error::EMFILE;
 use crate::posix::fcntl::*;
 use crate::posix::sys_select::*;
 use crate::posix::sys_socket::*;
 use crate::posix::unistd::*;
+use crate::posix::{Error, Result};
 use crate::server::*;
 use crate::service::fibonacci::{Exchange, Progress};
 
@@ -51,6 +54,9 @@ fn serve(options: &Options) -> Result<()> {
     setsockopt(&listenfd, SOL_SOCKET, SO_REUSEADDR, &1)?;
     bind(&listenfd, servaddr)?;
     listen(&listenfd, 5)?;
+    if listenfd.as_raw_fd() >= FD_SETSIZE as i32 {
+        return Err(Error::new("FD_SET", EMFILE));
+    }
     fcntl(&listenfd, F_SETFL, O_NONBLOCK)?;
     lifecycle::ready(NAME, &listenfd)?;
 
@@ -82,7 +88,7 @@ fn serve(options: &Options) -> Result<()> {
         }
         short = false;
         let mut i = 0;
-        while i < clients.len() {
+        while i < clients.len() && !lifecycle::stopping() {
             let client = &mut clients[i];
             let ready = FD_ISSET(&client.connfd, &rset) || FD_ISSET(&client.connfd, &wset);
             if ready && client.exchange.advance(&client.connfd) == Progress::Done {

@@ -7,6 +7,8 @@
 //! **Breaks**: memory is shared, so what one thread breaks is broken for all; a thread for each
 //! client, without limit.
 
+#![forbid(unsafe_code)]
+
 use std::os::fd::OwnedFd;
 
 use crate::posix::Result;
@@ -38,7 +40,7 @@ pub(super) const DESIGN: Design = Design {
 
 /// Enough for the deepest recursion with a signal handler on top of it, and so small that the C
 /// library does not hand pages of it back, with a call of its own, whenever a thread ends.
-const STACK_SIZE: usize = 20 * 1024;
+const STACK_SIZE: usize = if PTHREAD_STACK_MIN > 20 * 1024 { PTHREAD_STACK_MIN } else { 20 * 1024 };
 
 struct Client {
     connfd: OwnedFd,

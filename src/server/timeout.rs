@@ -8,6 +8,8 @@
 //! not the request's: a client that sends one byte in time, and then one more, is never cut. And
 //! nothing limits the computing.
 
+#![forbid(unsafe_code)]
+
 use crate::posix::Result;
 use crate::posix::sys_socket::*;
 use crate::posix::unistd::*;

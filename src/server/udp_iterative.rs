@@ -2,8 +2,12 @@
 //!
 //! **Changes**: a loop. The server answers one datagram after the other, for ever.
 //!
-//! **Breaks**: nothing that a client could do. A datagram that is lost, on its way in or out, or
-//! because too many wait, is lost without a word: whoever needs an answer has to ask again.
+//! **Breaks**: a datagram that is lost, on its way in or out, or because too many wait, is lost
+//! without a word: whoever needs an answer has to ask again. Bound to 0.0.0.0 or ::, the server
+//! answers from the address that the route back suggests, which need not be the one that was asked;
+//! a connected client then takes no notice (IP_PKTINFO would tell).
+
+#![forbid(unsafe_code)]
 
 use crate::posix::Result;
 use crate::posix::sys_socket::*;

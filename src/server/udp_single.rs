@@ -3,6 +3,8 @@
 //! **Breaks**: single-use, disposable. It has to be started again after each answer; whoever asks
 //! in between is told by ICMP that nobody is there, or nothing at all.
 
+#![forbid(unsafe_code)]
+
 use crate::posix::Result;
 use crate::posix::sys_socket::*;
 use crate::posix::unistd::*;

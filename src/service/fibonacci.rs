@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::STOPPING;
 use crate::posix::error::{EAGAIN, EINTR, EWOULDBLOCK};
-use crate::posix::sys_socket::{recv, send};
+use crate::posix::sys_socket::{SHUT_WR, recv, send, shutdown};
 
 /// The longest request, in bytes, without what ends it.
 pub const REQUEST_MAX: usize = 32;
@@ -68,12 +68,20 @@ pub struct Exchange {
     received: usize,
     answer: Answer,
     sent: usize,
+    has_more: bool,
 }
 
 impl Exchange {
     /// Nothing received, nothing sent; requests up to `max_n`.
     pub const fn new(max_n: u64) -> Self {
-        Self { max_n, line: [0; REQUEST_MAX], received: 0, answer: Answer::new(), sent: 0 }
+        Self {
+            max_n,
+            line: [0; REQUEST_MAX],
+            received: 0,
+            answer: Answer::new(),
+            sent: 0,
+            has_more: false,
+        }
     }
 
     /// Whether it is the answer's turn, so that the socket has to be writable, not readable.
@@ -89,6 +97,7 @@ impl Exchange {
                 Ok(n) => n,
                 Err(error) => return after(error.errno()),
             };
+            self.has_more = n == buf.len();
             match self.take(&buf[..n]) {
                 Progress::More => {}
                 other => return other,
@@ -101,7 +110,14 @@ impl Exchange {
             Ok(n) => self.sent += n,
             Err(error) => return after(error.errno()),
         }
-        if self.sent == self.answer.length { Progress::Done } else { Progress::More }
+        if self.sent < self.answer.length {
+            return Progress::More;
+        }
+        if self.has_more {
+            // Closed with something unread, the connection is reset. The end of file goes first.
+            let _ = shutdown(connfd, SHUT_WR);
+        }
+        Progress::Done
     }
 
     /// Tells a client that its time is over.

@@ -139,11 +139,11 @@ fn a_slow_client_outlives_the_timeout() {
     each(
         |design| design.promises.silent == Silent::StallsUntilTimeout,
         |case| {
-            let server = case.start_with(&["--timeout", "0.5"]);
+            let server = case.start_with(&["--timeout", "4"]);
             // Silent clients of another server are the clock: each is sent away after its time.
-            let clock = case.start_with(&["--timeout", "0.1"]);
+            let clock = case.start_with(&["--timeout", "0.3"]);
             let slow = Client::connect(&server);
-            for sent in 1..9 {
+            for sent in 1..16 {
                 slow.send(b"0");
                 slow.until_consumed();
                 let (gone, _) = Client::connect(&clock).read();

@@ -2,15 +2,19 @@
 
 use std::hint::spin_loop;
 use std::net::{SocketAddr, UdpSocket};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 
 use nix::sys::signal::Signal::{self, SIGINT, SIGTERM};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use socklab::server::{Design, PerClient, Serves};
 
 use crate::cases::{Case, Seeded, all, each, is_tcp, is_udp, part, run, skip};
 use crate::clients::{computing_for, while_computing};
 use crate::diag::{self, TIME_WAIT};
-use crate::support::{Ended, Language, Server};
+use crate::support::{Ended, Language, Server, command};
 use crate::watch::{Doing, rest, until, until_some};
 use crate::wire::{Client, End, assert_serves};
 
@@ -35,6 +39,17 @@ fn restart(case: &Case, addr: SocketAddr) {
         assert_serves(&server);
     }
     case.stop(server).assert_clean();
+}
+
+/// Every case whose sanitizer, if it has one, lets signals in. The thread sanitizer holds them back
+/// while a thread is in accept() or recv(), and no client can be relied on to wake the right one.
+fn each_that_heeds(meant: impl Fn(&Design) -> bool, body: impl Fn(&Case) + Sync) {
+    let mut cases = all(meant);
+    if cases.iter().any(|case| case.language == Language::ThreadSanitized) {
+        skip("stopping thread-sanitized servers with clients", "the sanitizer holds signals back");
+        cases.retain(|case| case.language != Language::ThreadSanitized);
+    }
+    run(&cases, Case::to_string, body);
 }
 
 #[test]
@@ -102,7 +117,7 @@ fn after_a_datagram() {
 /// must not turn into a whole one.
 #[test]
 fn clients_that_have_not_asked() {
-    each(is_tcp, |case| {
+    each_that_heeds(is_tcp, |case| {
         for signal in SIGNALS {
             part(signal.as_str(), || {
                 let server = case.start();
@@ -136,7 +151,7 @@ fn clients_that_have_not_asked() {
 /// A silent client is served first, so the others are still in the listening socket's queue.
 #[test]
 fn clients_behind_a_silent_one() {
-    each(is_tcp, |case| {
+    each_that_heeds(is_tcp, |case| {
         let server = case.start();
         let addr = server.addr;
         let silent = Client::connect(&server);
@@ -156,7 +171,7 @@ fn clients_behind_a_silent_one() {
 
 #[test]
 fn what_is_being_computed_is_answered() {
-    each(is_tcp, |case| {
+    each_that_heeds(is_tcp, |case| {
         for signal in SIGNALS {
             part(signal.as_str(), || {
                 while_computing(|n| {
@@ -185,7 +200,7 @@ fn what_is_being_computed_is_answered() {
 
 #[test]
 fn two_signals_in_a_row() {
-    each(
+    each_that_heeds(
         |_| true,
         |case| {
             for (first, second) in [(SIGINT, SIGTERM), (SIGTERM, SIGTERM), (SIGINT, SIGINT)] {
@@ -211,7 +226,7 @@ fn two_signals_in_a_row() {
 /// As from a terminal: every process of the server's group gets the signal.
 #[test]
 fn a_signal_to_the_whole_group() {
-    each(is_tcp, |case| {
+    each_that_heeds(is_tcp, |case| {
         while_computing(|n| {
             let server = case.start();
             let silent = case.is_concurrent().then(|| {
@@ -222,7 +237,7 @@ fn a_signal_to_the_whole_group() {
             let client = Client::connect(&server);
             client.send(format!("{n}\n").as_bytes());
             let Some(task) = computing_for(&server, &client) else { return false };
-            let group = nix::unistd::Pid::from_raw(server.pid());
+            let group = Pid::from_raw(server.pid());
             nix::sys::signal::killpg(group, SIGINT).expect("the group is there");
             case.heed(&server);
             let still = task.doing() == Doing::Running && !client.has_answer();
@@ -312,8 +327,8 @@ fn two_hundred_random_moments() {
 /// The children that a stopped server had are gone with it, not only on their way.
 #[test]
 fn no_process_is_left() {
-    each(
-        |design| design.promises.per_client == socklab::server::PerClient::Process,
+    each_that_heeds(
+        |design| design.promises.per_client == PerClient::Process,
         |case| {
             let server = case.start();
             let clients: Vec<Client> = (0..8)
@@ -332,6 +347,52 @@ fn no_process_is_left() {
                 assert!(crate::watch::state(child).is_none(), "child {child} is left");
             }
             drop(clients);
+        },
+    );
+}
+
+/// Whoever signals a child, at whatever moment of its life, ends that child and nobody else: what it
+/// shares with its parent is not its own to shut down.
+#[test]
+fn a_signal_to_a_child_is_for_that_child() {
+    each(
+        |design| design.promises.per_client == PerClient::Process,
+        |case| {
+            let server = case.start();
+            let mut signalled = 0;
+            while signalled < 100 {
+                let client = Client::connect(&server);
+                client.send(b"1\n");
+                until("a child is there to be signalled, or its client is served", || {
+                    for child in server.children() {
+                        // It may have ended by itself.
+                        signalled += usize::from(kill(Pid::from_raw(child), SIGTERM).is_ok());
+                    }
+                    client.has_answer()
+                });
+            }
+            assert_serves(&server);
+            case.stop(server).assert_clean();
+        },
+    );
+}
+
+/// A server that is started with its stop signals held back lets them in.
+#[test]
+fn signals_that_were_held_back() {
+    const HOLD_BACK: &str = "import os, signal, sys\n\
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])\n\
+        os.execv(sys.argv[1], sys.argv[1:])";
+    each_that_heeds(
+        |design| design.promises.serves == Serves::Forever,
+        |case| {
+            for signal in SIGNALS {
+                let inner = command(case.language, case.design);
+                let mut python = Command::new("python3");
+                python.args(["-c", HOLD_BACK]).arg(inner.get_program()).args(inner.get_args());
+                python.args(["--port", "0"]);
+                stop(case, Server::spawn(python), signal).assert_clean();
+            }
         },
     );
 }

@@ -44,7 +44,8 @@ fn count(language: Language, design: &Design) -> BTreeMap<String, usize> {
         );
         std::thread::yield_now();
     }
-    for _ in 0..=CONNECTIONS {
+    // One more than is looked at: a client has its last answer before strace has written that down.
+    for _ in 0..CONNECTIONS + 2 {
         one_request(&server, design);
     }
     kill(Pid::from_raw(strace.id().try_into().unwrap()), Signal::SIGINT).expect("strace runs");
@@ -72,7 +73,7 @@ fn count(language: Language, design: &Design) -> BTreeMap<String, usize> {
             answers += 1;
         }
     }
-    assert_eq!(answers, CONNECTIONS + 1, "{text}");
+    assert!(answers > CONNECTIONS, "{text}");
     calls
 }
 

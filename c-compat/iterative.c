@@ -29,7 +29,7 @@ int main(int argc, char **argv)
         serving(connfd);
         handle_request(connfd, options.max_n);
         served();
-        if (close(connfd) == -1) die("close");
+        (void)close(connfd);
     }
     if (close(listenfd) == -1) die("close");
 }

@@ -57,7 +57,7 @@ int main(int argc, char **argv)
             enum progress progress = advance(&client->exchange, client->connfd);
             if (progress != BLOCKED) idle = false;
             if (progress == DONE) {
-                if (close(client->connfd) == -1) die("close");
+                (void)close(client->connfd);
                 clients[i] = clients[--count];
             } else {
                 i++;
@@ -70,6 +70,6 @@ int main(int argc, char **argv)
     }
     if (close(listenfd) == -1) die("close");
     for (size_t i = 0; i < count; i++)
-        if (close(clients[i].connfd) == -1) die("close");
+        (void)close(clients[i].connfd);
     free(clients);
 }

@@ -61,7 +61,7 @@ int main(int argc, char **argv)
             struct client *client = &clients[i];
             bool is_ready = FD_ISSET(client->connfd, &rset) || FD_ISSET(client->connfd, &wset);
             if (is_ready && advance(&client->exchange, client->connfd) == DONE) {
-                if (close(client->connfd) == -1) die("close");
+                (void)close(client->connfd);
                 clients[i] = clients[--count];
             } else {
                 i++;
@@ -77,7 +77,7 @@ int main(int argc, char **argv)
                 (void)send(connfd, FULL, sizeof FULL - 1, 0);
                 /* The end of file before the reset that closing makes of an unread request. */
                 (void)shutdown(connfd, SHUT_WR);
-                if (close(connfd) == -1) die("close");
+                (void)close(connfd);
             } else if (connfd != -1) {
                 clients[count++] = (struct client){.connfd = connfd, .exchange = exchange_new(options.max_n)};
             } else if (stopping) {
@@ -89,5 +89,5 @@ int main(int argc, char **argv)
     }
     if (close(listenfd) == -1) die("close");
     for (size_t i = 0; i < count; i++)
-        if (close(clients[i].connfd) == -1) die("close");
+        (void)close(clients[i].connfd);
 }

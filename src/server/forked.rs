@@ -62,7 +62,7 @@ fn serve(options: &Options) -> Result<()> {
             // No process to be had: this client is closed, the server goes on.
             Err(error) => {
                 lifecycle::report(error);
-                close(connfd)?;
+                let _ = close(connfd);
             }
             // The child. Its end closes the connected socket.
             Ok(0) => {
@@ -74,7 +74,7 @@ fn serve(options: &Options) -> Result<()> {
             // The parent.
             Ok(childpid) => {
                 lifecycle::child_started(childpid);
-                close(connfd)?;
+                let _ = close(connfd);
             }
         }
     }

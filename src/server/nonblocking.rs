@@ -80,7 +80,7 @@ fn serve(options: &Options) -> Result<()> {
                 idle = false;
             }
             if progress == Progress::Done {
-                close(clients.swap_remove(i).connfd)?;
+                let _ = close(clients.swap_remove(i).connfd);
             } else {
                 i += 1;
             }
@@ -92,7 +92,7 @@ fn serve(options: &Options) -> Result<()> {
     }
     close(listenfd)?;
     for client in clients {
-        close(client.connfd)?;
+        let _ = close(client.connfd);
     }
     Ok(())
 }

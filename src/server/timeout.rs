@@ -61,7 +61,7 @@ fn serve(options: &Options) -> Result<()> {
         lifecycle::serving(&connfd);
         handle_request(&connfd, options.max_n);
         lifecycle::served();
-        close(connfd)?;
+        let _ = close(connfd);
     }
     close(listenfd)
 }

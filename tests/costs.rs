@@ -14,13 +14,14 @@ mod support;
 
 use support::{Language, Server};
 
-/// How many connections are counted.
-const CONNECTIONS: usize = 20;
+/// How many connections are counted: a multiple of 64, since the forked server looks through its list
+/// of children, one call each, whenever that has grown by so many.
+const CONNECTIONS: usize = 128;
 /// Served before, so that stacks, arenas and the like have been made.
 const WARM_UP: usize = 5;
 
-/// Name and count of the calls, by strace, of all the server's processes and threads, from one answer
-/// to the twentieth after it. exit() and exit_group() are left out: they never return.
+/// Name and count of the calls, by strace, of all the server's processes and threads, from the
+/// first answer to the last that is looked at. exit() and exit_group() are left out: they never return.
 fn count(language: Language, design: &Design) -> BTreeMap<String, usize> {
     let server = Server::start(language, design);
     for _ in 0..WARM_UP {

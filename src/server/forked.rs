@@ -32,7 +32,7 @@ pub(super) const DESIGN: Design = Design {
         per_client: PerClient::Process,
         idle: Idle::Sleeps,
         descriptors: None,
-        calls: Some(7),
+        calls: Some(8),
     },
     serve,
 };

@@ -4,7 +4,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test crate uses its own part")]
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -158,17 +158,6 @@ impl Server {
         use std::io::Write;
         let mut client = self.connect();
         client.write_all(request).expect("the request is sent");
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).expect("an answer and an end of file");
-        answer
-    }
-
-    /// One request, then the end of file, and everything that is answered.
-    pub fn ask_and_finish(&self, request: &[u8]) -> String {
-        use std::io::Write;
-        let mut client = self.connect();
-        client.write_all(request).expect("the request is sent");
-        client.shutdown(Shutdown::Write).expect("half-closed");
         let mut answer = String::new();
         client.read_to_string(&mut answer).expect("an answer and an end of file");
         answer

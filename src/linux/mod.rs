@@ -1,3 +1,5 @@
 //! What only Linux has, under the rules of [`crate::posix`].
 
+pub mod epoll;
 pub mod packet_info;
+pub mod prctl;

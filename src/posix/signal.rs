@@ -11,6 +11,7 @@ pub use libc::{
 
 use super::error::{EINVAL, Error, Result};
 use super::ffi::{self, manual};
+use super::time::timespec;
 use super::unistd::pid_t;
 
 /// What a signal does: [`SIG_DFL`], [`SIG_IGN`], or a function that was there before.
@@ -127,6 +128,26 @@ pub fn sigprocmask(how: c_int, set: Option<&sigset_t>) -> Result<sigset_t> {
     let returned = unsafe { libc::sigprocmask(how, from, &raw mut oldset) };
     ffi::unit("sigprocmask", returned)?;
     Ok(oldset)
+}
+
+/// `int sigwait(const sigset_t *set, int *sig)`: waits until one of the signals is pending, takes it
+/// and returns it. They are to be held back, in all threads, or their actions are taken instead.
+#[doc = manual!("sigwait", "3")]
+pub fn sigwait(set: &sigset_t) -> Result<c_int> {
+    let mut sig = 0;
+    // SAFETY: `set` is an initialised set, `sig` a writable int.
+    let returned = unsafe { libc::sigwait(set, &raw mut sig) };
+    ffi::number("sigwait", returned)?;
+    Ok(sig)
+}
+
+/// `int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)`: the same
+/// for a limited time, then `EAGAIN`.
+#[doc = manual!("sigtimedwait", "2")]
+pub fn sigtimedwait(set: &sigset_t, timeout: &timespec) -> Result<c_int> {
+    // SAFETY: `set` is an initialised set, `timeout` a whole struct; a null `info` is not written.
+    let returned = unsafe { libc::sigtimedwait(set, std::ptr::null_mut(), timeout) };
+    ffi::int("sigtimedwait", returned)
 }
 
 /// `int kill(pid_t pid, int sig)`: sends a signal to a process or, for 0, -1 and negative ids, to

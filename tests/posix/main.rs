@@ -8,6 +8,8 @@
 mod arpa_inet;
 /// The tests' own check: no wrapper without a test.
 mod complete;
+/// Linux's `<sys/epoll.h>`.
+mod epoll;
 /// `<errno.h>`: errors print what C prints.
 mod error;
 /// `<fcntl.h>`: flags of descriptors.
@@ -20,6 +22,8 @@ mod netinet_in;
 mod packet_info;
 /// `<poll.h>`: poll.
 mod poll;
+/// Linux's `<sys/prctl.h>`.
+mod prctl;
 /// `<pthread.h>`: threads and mutexes.
 mod pthread;
 /// Which sockets are ready for what: select's three sets and poll's events, side by side.

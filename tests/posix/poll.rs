@@ -20,7 +20,7 @@ fn poll_reports_each_descriptor() {
             pollfd::new(&other, POLLIN | POLLOUT),
             pollfd::new(&idle, POLLIN),
             pollfd::new(&idle, POLLOUT),
-            pollfd::new(&closed, POLLIN),
+            pollfd::new(closed, POLLIN),
             pollfd::new(&idle, 0),
         ];
         assert_eq!(poll(&mut fds, -1), Ok(3));

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use nix::unistd::geteuid;
 use socklab::posix::Result;
-use socklab::posix::error::{EINTR, EINVAL, EPERM, ESRCH, Errno, errno, set_errno};
+use socklab::posix::error::{EAGAIN, EINTR, EINVAL, EPERM, ESRCH, Errno, errno, set_errno};
 use socklab::posix::poll::{POLLIN, poll, pollfd};
 use socklab::posix::signal::{
     SA_RESETHAND, SA_RESTART, SIG_BLOCK, SIG_DFL, SIG_IGN, SIG_SETMASK, SIG_UNBLOCK, SIGCHLD,
     SIGKILL, SIGPIPE, SIGSTOP, SIGUSR1, SIGUSR2, handler, kill, sigaction, sigaddset, sigdelset,
-    sigemptyset, sigismember, signal, sigprocmask,
+    sigemptyset, sigismember, signal, sigprocmask, sigtimedwait, sigwait,
 };
 use socklab::posix::sys_mman::{MAP_SHARED, Zeroed, mmap};
 use socklab::posix::sys_select::{FD_SET, FD_ZERO, pselect, select};
@@ -269,4 +269,33 @@ fn kill_sends() {
             skip("kill EPERM", "process 1 is ours, or is hidden");
         }
     });
+}
+
+#[test]
+fn held_back_signals_are_waited_for() {
+    // In a process with one thread: another would take them.
+    alone(|| assert_eq!(status(forked(wait_for_signals)), 0));
+}
+
+fn wait_for_signals() -> i32 {
+    let mut set = sigemptyset();
+    for signum in [SIGUSR1, SIGUSR2, SIGCHLD] {
+        sigaddset(&mut set, signum).expect("sigaddset");
+    }
+    sigprocmask(SIG_BLOCK, Some(&set)).expect("sigprocmask");
+    let nothing = timespec { tv_sec: 0, tv_nsec: 0 };
+    row("sigtimedwait", "nothing", sigtimedwait(&set, &nothing), EAGAIN);
+    // Pending twice is pending once; the lowest number comes first.
+    for signum in [SIGUSR2, SIGUSR1, SIGUSR1] {
+        kill(getpid(), signum).expect("kill");
+    }
+    assert_eq!(sigwait(&set), Ok(SIGUSR1));
+    assert_eq!(sigtimedwait(&set, &nothing), Ok(SIGUSR2));
+    // A child's end is told although its default is to be ignored.
+    let child = forked(|| 0);
+    assert_eq!(sigwait(&set), Ok(SIGCHLD));
+    assert_eq!(status(child), 0);
+    let wrong = timespec { tv_sec: 0, tv_nsec: -1 };
+    row("sigtimedwait", "a negative time", sigtimedwait(&set, &wrong), EINVAL);
+    0
 }

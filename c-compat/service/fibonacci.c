@@ -18,27 +18,6 @@ __attribute__((noinline)) uint64_t fib(uint64_t n)
     }
 }
 
-static void refuse(struct exchange *exchange, const char *what)
-{
-    exchange->length = (size_t)snprintf(exchange->answer, ANSWER_MAX,
-                                        "error: %s; send a decimal integer from 0 to %lu\n", what,
-                                        exchange->max_n);
-}
-
-/* Digit by digit: the formatter would cost more than the rest of a short request. */
-static void write_number(struct exchange *exchange, uint64_t number)
-{
-    enum { DIGITS_MAX = 20 }; /* the digits of the largest 64-bit number */
-    char digits[DIGITS_MAX];
-    size_t first = DIGITS_MAX;
-    do {
-        digits[--first] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    exchange->length = DIGITS_MAX - first;
-    memcpy(exchange->answer, digits + first, exchange->length);
-}
-
 static bool is_digit(char byte)
 {
     return byte >= '0' && byte <= '9';
@@ -63,37 +42,16 @@ static const char *parse(const char *line, size_t length, unsigned long max_n, u
     return NULL;
 }
 
-static void compute(struct exchange *exchange)
+static void parse_request(struct exchange *exchange)
 {
     unsigned long n;
-    const char *what = parse(exchange->line, exchange->received, exchange->max_n, &n);
-    if (what != NULL)
+    const char *what = parse(exchange->text, exchange->received, exchange->max_n, &n);
+    if (what != NULL) {
         refuse(exchange, what);
-    else
-        write_number(exchange, fib(n));
-}
-
-/* Takes what was received, nothing being the end of file, and computes the answer if the request is
-   whole. */
-static enum progress take(struct exchange *exchange, const char *bytes, size_t count)
-{
-    if (count == 0) {
-        if (exchange->received == 0 || stopping) return DONE;
-        compute(exchange);
-        return MORE;
+    } else {
+        exchange->is_requested = true;
+        exchange->requested = (uint8_t)n;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (bytes[i] == '\n' || bytes[i] == '\0') {
-            compute(exchange);
-            break;
-        }
-        if (exchange->received == REQUEST_MAX) {
-            refuse(exchange, "longer than 32 bytes");
-            break;
-        }
-        exchange->line[exchange->received++] = bytes[i];
-    }
-    return MORE;
 }
 
 static enum progress after(int error)
@@ -110,8 +68,7 @@ _Static_assert(EAGAIN == EWOULDBLOCK, "one number with two names");
 
 struct exchange exchange_new(unsigned long max_n)
 {
-    struct exchange exchange = {.max_n = max_n};
-    return exchange;
+    return (struct exchange){.max_n = (uint8_t)max_n};
 }
 
 bool is_answering(const struct exchange *exchange)
@@ -122,16 +79,27 @@ bool is_answering(const struct exchange *exchange)
 enum progress advance(struct exchange *exchange, int connfd)
 {
     if (!is_answering(exchange)) {
-        char buf[2 * REQUEST_MAX];
-        ssize_t n = recv(connfd, buf, sizeof buf, 0);
-        if (n == -1) return after(errno);
-        exchange->has_more = (size_t)n == sizeof buf;
-        if (take(exchange, buf, (size_t)n) == DONE) return DONE;
+        enum progress progress = receive(exchange, connfd);
+        if (progress != MORE) return progress;
+        if (exchange->is_requested) answer(exchange, fib(exchange->requested));
         if (!is_answering(exchange)) return MORE;
     }
-    ssize_t n = send(connfd, exchange->answer + exchange->sent, exchange->length - exchange->sent, 0);
+    return transmit(exchange, connfd);
+}
+
+enum progress receive(struct exchange *exchange, int connfd)
+{
+    char buf[RECEIVE_MAX];
+    ssize_t n = recv(connfd, buf, sizeof buf, 0);
     if (n == -1) return after(errno);
-    exchange->sent += (size_t)n;
+    return take(exchange, buf, (size_t)n);
+}
+
+enum progress transmit(struct exchange *exchange, int connfd)
+{
+    ssize_t n = send(connfd, exchange->text + exchange->sent, (size_t)(exchange->length - exchange->sent), 0);
+    if (n == -1) return after(errno);
+    exchange->sent = (uint8_t)(exchange->sent + n);
     if (exchange->sent < exchange->length) return MORE;
     if (exchange->has_more) {
         /* Closed with something unread, the connection is reset. The end of file goes first. */
@@ -140,14 +108,58 @@ enum progress advance(struct exchange *exchange, int connfd)
     return DONE;
 }
 
+/* Digit by digit: the formatter would cost more than the rest of a short request. */
+void answer(struct exchange *exchange, uint64_t number)
+{
+    char digits[DIGITS_MAX];
+    size_t first = DIGITS_MAX;
+    do {
+        digits[--first] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    exchange->length = (uint8_t)(DIGITS_MAX - first);
+    memcpy(exchange->text, digits + first, exchange->length);
+    exchange->is_requested = false;
+}
+
+void refuse(struct exchange *exchange, const char *what)
+{
+    exchange->length = (uint8_t)snprintf(exchange->text, ANSWER_MAX,
+                                         "error: %s; send a decimal integer from 0 to %d\n", what,
+                                         exchange->max_n);
+    exchange->is_requested = false;
+}
+
 /* Tells a client that its time is over. */
 static void time_out(struct exchange *exchange, int connfd)
 {
     if (!is_answering(exchange)) {
         refuse(exchange, "no complete request in time");
         /* The client may be gone, or not reading; it is not asked twice. */
-        (void)send(connfd, exchange->answer, exchange->length, 0);
+        (void)send(connfd, exchange->text, exchange->length, 0);
     }
+}
+
+enum progress take(struct exchange *exchange, const char *bytes, size_t count)
+{
+    exchange->has_more = count == RECEIVE_MAX;
+    if (count == 0) {
+        if (exchange->received == 0 || stopping) return DONE;
+        parse_request(exchange);
+        return MORE;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (bytes[i] == '\n' || bytes[i] == '\0') {
+            parse_request(exchange);
+            break;
+        }
+        if (exchange->received == REQUEST_MAX) {
+            refuse(exchange, "longer than 32 bytes");
+            break;
+        }
+        exchange->text[exchange->received++] = bytes[i];
+    }
+    return MORE;
 }
 
 void handle_request(int connfd, unsigned long max_n)

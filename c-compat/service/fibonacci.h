@@ -14,7 +14,9 @@
 enum { REQUEST_MAX = 32 };    /* the longest request, in bytes, without what ends it */
 enum { LARGEST_N = 93 };      /* the largest n whose Fibonacci number fits 64 bits */
 enum { DEFAULT_MAX_N = 45 };  /* the largest n that is computed unless told otherwise */
-enum { ANSWER_MAX = 96 };     /* room for any answer: 20 digits, or an error's line */
+enum { ANSWER_MAX = 80 };     /* room for any answer: 20 digits, or an error's line */
+enum { DIGITS_MAX = 20 };     /* the digits of the largest 64-bit number */
+enum { RECEIVE_MAX = 64 };    /* what one recv() asks for: the longest request, and some of what follows */
 
 /* The nth Fibonacci number by the naive recursion: the load that the lecture is about, one call for
    each node of the tree.
@@ -32,24 +34,39 @@ void handle_request(int connfd, unsigned long max_n);
    have blocked (EAGAIN, EWOULDBLOCK); answered, or nothing to answer, or the client is lost. */
 enum progress { MORE, BLOCKED, DONE };
 
-/* One request and its answer, as far as they have come. */
+/* One request and its answer, as far as they have come: what a server has to remember of a client,
+   below 100 bytes. */
 struct exchange {
-    unsigned long max_n;
-    char line[REQUEST_MAX];
-    size_t received;
-    char answer[ANSWER_MAX];
-    size_t length;
-    size_t sent;
+    char text[ANSWER_MAX]; /* the request's line, then the answer */
+    uint8_t max_n;
+    uint8_t received;
+    bool is_requested;
+    uint8_t requested; /* the number of a whole request, until it is answered */
+    uint8_t length;
+    uint8_t sent;
     bool has_more;
 };
 
-/* Nothing received, nothing sent; requests up to max_n. */
+/* Nothing received, nothing sent; requests up to max_n, which is at most LARGEST_N. */
 struct exchange exchange_new(unsigned long max_n);
 
 /* Whether it is the answer's turn, so that the socket has to be writable, not readable. */
 bool is_answering(const struct exchange *exchange);
 
-/* At most one recv() and one send(), on a blocking or a non-blocking socket. */
+/* At most one recv(), the computation, and one send(), on a blocking or a non-blocking socket. */
 enum progress advance(struct exchange *exchange, int connfd);
+
+/* One recv(). Afterwards there may be a number to compute, or an error to answer with. */
+enum progress receive(struct exchange *exchange, int connfd);
+
+/* One send() of what is left of the answer. */
+enum progress transmit(struct exchange *exchange, int connfd);
+
+/* Answers with a number, or with an error's line. */
+void answer(struct exchange *exchange, uint64_t number);
+void refuse(struct exchange *exchange, const char *what);
+
+/* Takes what one recv() of at most RECEIVE_MAX bytes has brought, nothing being the end of file. */
+enum progress take(struct exchange *exchange, const char *bytes, size_t count);
 
 #endif

@@ -14,10 +14,17 @@ use crate::posix::sys_socket::{SHUT_WR, recv, send, shutdown};
 
 /// The longest request, in bytes, without what ends it.
 pub const REQUEST_MAX: usize = 32;
+/// What one `recv` asks for, in bytes: the longest request, and some of what follows it.
+pub const RECEIVE_MAX: usize = 2 * REQUEST_MAX;
 /// The largest n whose Fibonacci number fits 64 bits.
 pub const LARGEST_N: u64 = 93;
 /// The largest n that is computed unless the server is told otherwise: a few seconds of one CPU.
 pub const DEFAULT_MAX_N: u64 = 45;
+
+/// Room for any answer: 20 digits, or an error's line.
+const ANSWER_MAX: usize = 80;
+/// The digits of the largest 64-bit number.
+const DIGITS_MAX: usize = 20;
 
 /// The nth Fibonacci number by the naive recursion: the load that the lecture is about, one call
 /// for each node of the tree.
@@ -61,24 +68,28 @@ pub enum Progress {
     Done,
 }
 
-/// One request and its answer, as far as they have come.
+/// One request and its answer, as far as they have come: what a server has to remember of a client,
+/// below 100 bytes.
 pub struct Exchange {
-    max_n: u64,
-    line: [u8; REQUEST_MAX],
-    received: usize,
-    answer: Answer,
-    sent: usize,
+    /// The request's line, then the answer.
+    text: [u8; ANSWER_MAX],
+    max_n: u8,
+    received: u8,
+    requested: Option<u8>,
+    length: u8,
+    sent: u8,
     has_more: bool,
 }
 
 impl Exchange {
-    /// Nothing received, nothing sent; requests up to `max_n`.
+    /// Nothing received, nothing sent; requests up to `max_n`, which is at most [`LARGEST_N`].
     pub const fn new(max_n: u64) -> Self {
         Self {
-            max_n,
-            line: [0; REQUEST_MAX],
+            text: [0; ANSWER_MAX],
+            max_n: max_n as u8,
             received: 0,
-            answer: Answer::new(),
+            requested: None,
+            length: 0,
             sent: 0,
             has_more: false,
         }
@@ -86,31 +97,42 @@ impl Exchange {
 
     /// Whether it is the answer's turn, so that the socket has to be writable, not readable.
     pub const fn is_answering(&self) -> bool {
-        self.answer.length > 0
+        self.length > 0
     }
 
-    /// At most one `recv` and one `send`, on a blocking or a non-blocking socket.
+    /// At most one `recv`, the computation, and one `send`, on a blocking or a non-blocking socket.
     pub fn advance(&mut self, connfd: &OwnedFd) -> Progress {
         if !self.is_answering() {
-            let mut buf = [0; 2 * REQUEST_MAX];
-            let n = match recv(connfd, &mut buf, 0) {
-                Ok(n) => n,
-                Err(error) => return after(error.errno()),
-            };
-            self.has_more = n == buf.len();
-            match self.take(&buf[..n]) {
+            match self.receive(connfd) {
                 Progress::More => {}
                 other => return other,
+            }
+            if let Some(n) = self.requested() {
+                self.answer(fib(n));
             }
             if !self.is_answering() {
                 return Progress::More;
             }
         }
-        match send(connfd, &self.answer.text[self.sent..self.answer.length], 0) {
-            Ok(n) => self.sent += n,
+        self.transmit(connfd)
+    }
+
+    /// One `recv`. Afterwards there may be a number to compute, or an error to answer with.
+    pub fn receive(&mut self, connfd: &OwnedFd) -> Progress {
+        let mut buf = [0; RECEIVE_MAX];
+        match recv(connfd, &mut buf, 0) {
+            Ok(n) => self.take(&buf[..n]),
+            Err(error) => after(error.errno()),
+        }
+    }
+
+    /// One `send` of what is left of the answer.
+    pub fn transmit(&mut self, connfd: &OwnedFd) -> Progress {
+        match send(connfd, self.unsent(), 0) {
+            Ok(n) => self.sent += n as u8,
             Err(error) => return after(error.errno()),
         }
-        if self.sent < self.answer.length {
+        if !self.unsent().is_empty() {
             return Progress::More;
         }
         if self.has_more {
@@ -120,44 +142,87 @@ impl Exchange {
         Progress::Done
     }
 
-    /// Tells a client that its time is over.
-    pub fn time_out(&mut self, connfd: &OwnedFd) {
-        if !self.is_answering() {
-            self.answer.refuse("no complete request in time", self.max_n);
-            // The client may be gone, or not reading; it is not asked twice.
-            let _ = send(connfd, &self.answer.text[..self.answer.length], 0);
+    /// What is left of the answer.
+    pub fn unsent(&self) -> &[u8] {
+        &self.text[usize::from(self.sent)..usize::from(self.length)]
+    }
+
+    /// The number of a whole request, until it is answered.
+    pub const fn requested(&self) -> Option<u64> {
+        match self.requested {
+            Some(n) => Some(n as u64),
+            None => None,
         }
     }
 
-    /// Takes what was received, nothing being the end of file, and computes the answer if the
-    /// request is whole.
-    fn take(&mut self, bytes: &[u8]) -> Progress {
+    /// Answers with a number. Digit by digit: the formatter would cost more than the rest of a short
+    /// request.
+    pub fn answer(&mut self, mut number: u64) {
+        let mut digits = [0; DIGITS_MAX];
+        let mut first = DIGITS_MAX;
+        loop {
+            first -= 1;
+            digits[first] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        let length = DIGITS_MAX - first;
+        self.text[..length].copy_from_slice(&digits[first..]);
+        self.length = length as u8;
+        self.requested = None;
+    }
+
+    /// Answers with an error's line.
+    pub fn refuse(&mut self, what: &str) {
+        let mut room = &mut self.text[..];
+        // The longest text fits, so this can't fail; a test holds it.
+        let _ = writeln!(room, "error: {what}; send a decimal integer from 0 to {}", self.max_n);
+        self.length = (ANSWER_MAX - room.len()) as u8;
+        self.requested = None;
+    }
+
+    /// Tells a client that its time is over.
+    pub fn time_out(&mut self, connfd: &OwnedFd) {
+        if !self.is_answering() {
+            self.refuse("no complete request in time");
+            // The client may be gone, or not reading; it is not asked twice.
+            let _ = send(connfd, self.unsent(), 0);
+        }
+    }
+
+    /// Takes what one `recv` of at most [`RECEIVE_MAX`] bytes has brought, nothing being the end of
+    /// file.
+    pub fn take(&mut self, bytes: &[u8]) -> Progress {
+        self.has_more = bytes.len() == RECEIVE_MAX;
         if bytes.is_empty() {
             if self.received == 0 || STOPPING.load(Ordering::SeqCst) {
                 return Progress::Done;
             }
-            self.compute();
+            self.parse();
             return Progress::More;
         }
         for &byte in bytes {
+            let received = usize::from(self.received);
             if byte == b'\n' || byte == b'\0' {
-                self.compute();
+                self.parse();
                 break;
             }
-            if self.received == REQUEST_MAX {
-                self.answer.refuse("longer than 32 bytes", self.max_n);
+            if received == REQUEST_MAX {
+                self.refuse("longer than 32 bytes");
                 break;
             }
-            self.line[self.received] = byte;
+            self.text[received] = byte;
             self.received += 1;
         }
         Progress::More
     }
 
-    fn compute(&mut self) {
-        match parse(&self.line[..self.received], self.max_n) {
-            Ok(n) => self.answer.number(fib(n)),
-            Err(what) => self.answer.refuse(what, self.max_n),
+    fn parse(&mut self) {
+        match parse(&self.text[..usize::from(self.received)], self.max_n.into()) {
+            Ok(n) => self.requested = Some(n as u8),
+            Err(what) => self.refuse(what),
         }
     }
 }
@@ -196,45 +261,6 @@ fn parse(line: &[u8], max_n: u64) -> Result<u64, &'static str> {
     Ok(n)
 }
 
-/// Room for any answer: 20 digits, or an error's line.
-const ANSWER_MAX: usize = 96;
-/// The digits of the largest 64-bit number.
-const DIGITS_MAX: usize = 20;
-
-struct Answer {
-    text: [u8; ANSWER_MAX],
-    length: usize,
-}
-
-impl Answer {
-    const fn new() -> Self {
-        Self { text: [0; ANSWER_MAX], length: 0 }
-    }
-
-    /// Digit by digit: the formatter would cost more than the rest of a short request.
-    fn number(&mut self, mut number: u64) {
-        let mut digits = [0; DIGITS_MAX];
-        let mut first = DIGITS_MAX;
-        loop {
-            first -= 1;
-            digits[first] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        self.length = DIGITS_MAX - first;
-        self.text[..self.length].copy_from_slice(&digits[first..]);
-    }
-
-    fn refuse(&mut self, what: &str, max_n: u64) {
-        let mut room = &mut self.text[..];
-        // The longest text fits, so this can't fail; a test holds it.
-        let _ = writeln!(room, "error: {what}; send a decimal integer from 0 to {max_n}");
-        self.length = ANSWER_MAX - room.len();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -246,10 +272,17 @@ mod tests {
         if exchange.take(bytes) == Progress::Done {
             return String::from("closed");
         }
-        if !exchange.is_answering() {
+        if exchange.requested().is_none() && !exchange.is_answering() {
             exchange.take(b"");
         }
-        String::from_utf8(exchange.answer.text[..exchange.answer.length].to_vec()).unwrap()
+        answered(&mut exchange)
+    }
+
+    fn answered(exchange: &mut Exchange) -> String {
+        if let Some(n) = exchange.requested() {
+            exchange.answer(fib(n));
+        }
+        String::from_utf8(exchange.unsent().to_vec()).unwrap()
     }
 
     #[test]
@@ -293,11 +326,11 @@ mod tests {
     #[test]
     fn the_longest_answers_fit() {
         for max_n in [0, 45, LARGEST_N] {
-            let mut answer = Answer::new();
-            answer.refuse("no complete request in time", max_n);
-            assert!(answer.text[..answer.length].ends_with(format!(" {max_n}\n").as_bytes()));
-            answer.number(u64::MAX);
-            assert_eq!(&answer.text[..answer.length], u64::MAX.to_string().as_bytes());
+            let mut exchange = Exchange::new(max_n);
+            exchange.refuse("no complete request in time");
+            assert!(exchange.unsent().ends_with(format!(" {max_n}\n").as_bytes()));
+            exchange.answer(u64::MAX);
+            assert_eq!(exchange.unsent(), u64::MAX.to_string().as_bytes());
         }
     }
 
@@ -312,14 +345,15 @@ mod tests {
                 let cut = cut.index(request.len() + 1);
                 let mut exchange = Exchange::new(20);
                 for piece in [&request[..cut], &request[cut..]] {
-                    if !piece.is_empty() && !exchange.is_answering() {
+                    let whole = exchange.is_answering() || exchange.requested().is_some();
+                    if !piece.is_empty() && !whole {
                         prop_assert_eq!(exchange.take(piece), Progress::More);
                     }
                 }
                 let mut pieces = "closed".to_owned();
-                if exchange.is_answering() || exchange.take(b"") == Progress::More {
-                    let text = &exchange.answer.text[..exchange.answer.length];
-                    pieces = String::from_utf8(text.to_vec()).unwrap();
+                let whole = exchange.is_answering() || exchange.requested().is_some();
+                if whole || exchange.take(b"") == Progress::More {
+                    pieces = answered(&mut exchange);
                 }
                 prop_assert_eq!(&pieces, &answer_to(request, 20));
                 prop_assert!(pieces == "closed"

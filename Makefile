@@ -16,9 +16,12 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 SHARED := c-compat/common.c c-compat/client/common.c $(wildcard c-compat/service/*.c)
 HEADERS := $(wildcard c-compat/*.h c-compat/client/*.h c-compat/service/*.h)
 PROGRAMS := $(patsubst c-compat/%.c,%,$(filter-out $(SHARED),$(wildcard c-compat/*.c c-compat/client/*.c)))
+# Those with threads have a build under the thread sanitizer too.
+THREADED := $(basename $(notdir $(shell grep -l pthread_create c-compat/*.c)))
 DESIGNS := $(filter-out client/%,$(PROGRAMS))
 C := $(addprefix target/c/,$(PROGRAMS))
-C_SANITIZED := $(addprefix target/c/sanitized/,$(PROGRAMS)) target/c/thread-sanitized/threaded
+C_SANITIZED := $(addprefix target/c/sanitized/,$(PROGRAMS)) \
+	$(addprefix target/c/thread-sanitized/,$(THREADED))
 C_BENCH := target/c/bench/fibonacci target/c/bench/fibonacci-O0 target/c/bench/fibonacci-inlined
 
 .PHONY: help build c run test check lint fmt clippy doc clean client client-time bench-service tools \
@@ -77,17 +80,32 @@ $(SOCKLAB): FORCE
 
 c: $(C)
 
-$(C): target/c/%: c-compat/%.c $(SHARED) $(HEADERS) Makefile
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $< $(SHARED)
+# What the programs share is compiled once for each kind of build: into FOLDER/shared.a.
+target/c/shared.a: FLAGS :=
+target/c/sanitized/shared.a: FLAGS := $(SANITIZE)
+target/c/thread-sanitized/shared.a: FLAGS := -fsanitize=thread
+%/shared.a: $(SHARED) $(HEADERS) Makefile
+	@rm -rf $@ $*/shared && mkdir -p $*/shared
+	@for file in $(SHARED); do \
+		$(CC) $(CFLAGS) $(FLAGS) -c -o $*/shared/$$(echo $$file | tr / -).o $$file || exit 1; done
+	@ar rcs $@ $*/shared/*.o
 
-target/c/sanitized/%: c-compat/%.c $(SHARED) $(HEADERS) Makefile
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $< $(SHARED)
+define program
+@mkdir -p $(@D)
+$(CC) $(CFLAGS) $(FLAGS) -o $@ $< $(filter %.a,$^) $(LIBRARIES)
+endef
 
-target/c/thread-sanitized/%: c-compat/%.c $(SHARED) $(HEADERS) Makefile
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fsanitize=thread -o $@ $< $(SHARED)
+$(C): target/c/%: c-compat/%.c target/c/shared.a
+	$(program)
+
+$(filter target/c/sanitized/%,$(C_SANITIZED)): FLAGS := $(SANITIZE)
+$(filter target/c/sanitized/%,$(C_SANITIZED)): target/c/sanitized/%: c-compat/%.c target/c/sanitized/shared.a
+	$(program)
+
+$(filter target/c/thread-sanitized/%,$(C_SANITIZED)): FLAGS := -fsanitize=thread
+$(filter target/c/thread-sanitized/%,$(C_SANITIZED)): target/c/thread-sanitized/%: c-compat/%.c \
+		target/c/thread-sanitized/shared.a
+	$(program)
 
 # The recursion as the twins have it, without optimisation, and with inlining allowed.
 target/c/bench/fibonacci: BENCH_FLAGS := -O2

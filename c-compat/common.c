@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -115,11 +117,23 @@ static enum format format_of(const char *text)
     usage("invalid value '%s' for '--format <F>': a format is human, iso8601, daytime or time", text);
 }
 
+static const char *name_of(int taken)
+{
+    switch (taken) {
+    case TAKES_MAX_N: return "--max-n";
+    case TAKES_TIMEOUT: return "--timeout";
+    case TAKES_FORMAT: return "--format";
+    case TAKES_WORKERS: return "--workers";
+    default: return "--defer-accept";
+    }
+}
+
 static void help(const char *name, int takes)
 {
-    say("The C twin of `socklab serve %s`.\n\nUsage: %s [--bind ADDR] [--port N]%s%s%s\n", name, name,
+    say("The C twin of `socklab serve %s`.\n\nUsage: %s [--bind ADDR] [--port N]%s%s%s%s%s\n", name, name,
         takes & TAKES_MAX_N ? " [--max-n N]" : "", takes & TAKES_TIMEOUT ? " [--timeout S]" : "",
-        takes & TAKES_FORMAT ? " [--format F]" : "");
+        takes & TAKES_FORMAT ? " [--format F]" : "", takes & TAKES_WORKERS ? " [--workers N]" : "",
+        takes & TAKES_DEFER_ACCEPT ? " [--defer-accept S]" : "");
     exit(0);
 }
 
@@ -129,7 +143,8 @@ static socklen_t servaddrlen;
 
 struct options server_options(int argc, char **argv, const char *name, int socktype, int takes)
 {
-    struct options options = {.max_n = DEFAULT_MAX_N, .timeout = {.tv_sec = 5}, .format = HUMAN};
+    struct options options = {
+        .max_n = DEFAULT_MAX_N, .timeout = {.tv_sec = 5}, .format = HUMAN, .workers = DEFAULT_WORKERS};
     const char *host = "127.0.0.1";
     unsigned short port = 9000;
     for (int i = 1; i < argc; i++) {
@@ -154,12 +169,23 @@ struct options server_options(int argc, char **argv, const char *name, int sockt
         } else if (option(argc, argv, &i, "--format", "F", &value)) {
             took = TAKES_FORMAT;
             options.format = format_of(value);
+        } else if (option(argc, argv, &i, "--workers", "N", &value)) {
+            took = TAKES_WORKERS;
+            if (!whole_number(value, MOST_WORKERS, &options.workers) || options.workers == 0)
+                usage("invalid value '%s' for '--workers <N>': a number of workers is from 1 to %d", value,
+                      MOST_WORKERS);
+        } else if (option(argc, argv, &i, "--defer-accept", "S", &value)) {
+            took = TAKES_DEFER_ACCEPT;
+            unsigned long seconds;
+            if (!whole_number(value, LONGEST_DEFERRAL, &seconds) || seconds == 0)
+                usage("invalid value '%s' for '--defer-accept <S>': a number of seconds is from 1 to %d", value,
+                      LONGEST_DEFERRAL);
+            options.defer_accept = (int)seconds;
         } else {
             unexpected(argv[i]);
         }
         if ((took & takes) != took)
-            usage("'%s' does nothing in the design %s",
-                  took == TAKES_MAX_N ? "--max-n" : took == TAKES_TIMEOUT ? "--timeout" : "--format", name);
+            usage("'%s' does nothing in the design %s", name_of(took), name);
     }
 
     char service[8];
@@ -298,21 +324,32 @@ static void stop(int signum)
     errno = saved;
 }
 
+static sigset_t stops(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    return set;
+}
+
+static void handle_stops(int flags)
+{
+    struct sigaction act = {.sa_handler = stop, .sa_flags = flags};
+    sigemptyset(&act.sa_mask);
+    if (sigaction(SIGINT, &act, NULL) == -1) die("sigaction");
+    if (sigaction(SIGTERM, &act, NULL) == -1) die("sigaction");
+}
+
 void ready(const char *name, int listenfd)
 {
     server = getpid();
     listenfd_to_end = listenfd;
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal");
-    struct sigaction act = {.sa_handler = stop, .sa_flags = SA_RESTART};
-    sigemptyset(&act.sa_mask);
-    if (sigaction(SIGINT, &act, NULL) == -1) die("sigaction");
-    if (sigaction(SIGTERM, &act, NULL) == -1) die("sigaction");
+    handle_stops(SA_RESTART);
     /* Whoever started the server may have held them back. */
-    sigset_t stops;
-    sigemptyset(&stops);
-    sigaddset(&stops, SIGINT);
-    sigaddset(&stops, SIGTERM);
-    if (sigprocmask(SIG_UNBLOCK, &stops, NULL) == -1) die("sigprocmask");
+    sigset_t set = stops();
+    if (sigprocmask(SIG_UNBLOCK, &set, NULL) == -1) die("sigprocmask");
 
     struct sockaddr_storage addr;
     socklen_t addrlen = sizeof addr;
@@ -370,6 +407,94 @@ void end_children(void)
         }
 }
 
+/* ---- pools ---- */
+
+static sigset_t waited_for(void)
+{
+    sigset_t set = stops();
+    sigaddset(&set, SIGCHLD);
+    return set;
+}
+
+void hold_signals(void)
+{
+    /* Ignored, a child that ends would send no signal. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR) die("signal");
+    sigset_t set = waited_for();
+    if (sigprocmask(SIG_BLOCK, &set, NULL) == -1) die("sigprocmask");
+}
+
+static void stop_all(void)
+{
+    stopping = true;
+    /* First the children learn it, so that they know why accept() fails. */
+    for (size_t i = 0; i < children_count; i++)
+        /* Ours and not waited for, so it can only succeed. */
+        (void)kill(children[i], SIGTERM);
+    end_of_file(atomic_exchange(&listenfd_to_end, -1));
+}
+
+/* Waits for one of the signals that are held back. A request to stop is obeyed as the handler would:
+   the listening socket is shut down, in all that share it. */
+static void next_signal(void)
+{
+    int signum;
+    sigset_t set = waited_for();
+    if ((errno = sigwait(&set, &signum)) != 0) die("sigwait");
+    if (signum != SIGCHLD) stop_all();
+}
+
+void wait_for_stop(void)
+{
+    while (!stopping)
+        next_signal();
+}
+
+bool lacks_worker(size_t workers)
+{
+    static size_t started;
+    while (!stopping) {
+        pid_t childpid;
+        while ((childpid = waitpid(-1, NULL, WNOHANG)) > 0) {
+            size_t alive = 0;
+            for (size_t i = 0; i < children_count; i++)
+                if (children[i] != childpid) children[alive++] = children[i];
+            children_count = alive;
+        }
+        if (children_count == workers) {
+            next_signal();
+        } else if (started++ < workers) {
+            return true;
+        } else {
+            struct timespec pause = {.tv_nsec = PAUSE * 1000000};
+            sigset_t set = stops();
+            if (sigtimedwait(&set, NULL, &pause) == -1) return true;
+            stop_all();
+        }
+    }
+    return false;
+}
+
+void worker(void)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1) die("prctl");
+    if (getppid() != server) _exit(0);
+    handle_stops(0);
+    sigset_t set = waited_for();
+    if (sigprocmask(SIG_UNBLOCK, &set, NULL) == -1) die("sigprocmask");
+}
+
+size_t stack_size(void)
+{
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+    const size_t enough = 256 * 1024; /* a sanitizer's own frames need more */
+#else
+    const size_t enough = 20 * 1024;
+#endif
+    size_t least = (size_t)PTHREAD_STACK_MIN;
+    return least > enough ? least : enough;
+}
+
 /* ---- threads' connected sockets ---- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -386,6 +511,7 @@ void connected(int connfd)
         if (connfds == NULL) die("realloc");
     }
     connfds[connfds_count++] = connfd;
+    if (stopping) end_of_file(connfd);
     pthread_mutex_unlock(&lock);
 }
 

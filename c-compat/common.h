@@ -19,10 +19,15 @@ struct options {
     unsigned long max_n;    /* the largest n that is computed */
     struct timeval timeout; /* how long one recv() or send() may take */
     enum format format;     /* how the time is told */
+    unsigned long workers;  /* how many worker processes or threads wait for clients */
+    int defer_accept;       /* for how many seconds the kernel keeps a client that says nothing; or 0 */
 };
 
 /* Which options a design takes beside --bind and --port. */
-enum { TAKES_MAX_N = 1, TAKES_TIMEOUT = 2, TAKES_FORMAT = 4 };
+enum { TAKES_MAX_N = 1, TAKES_TIMEOUT = 2, TAKES_FORMAT = 4, TAKES_WORKERS = 8, TAKES_DEFER_ACCEPT = 16 };
+
+enum { DEFAULT_WORKERS = 4, MOST_WORKERS = 1000 }; /* of a pool */
+enum { LONGEST_DEFERRAL = 3600 };                  /* seconds */
 
 /* Set once the server has been asked to stop. From then on an end of file may be the server's own
    doing, so it ends no request. */
@@ -64,6 +69,26 @@ void child_started(pid_t childpid);
 
 /* Asks every remembered child to stop and waits until none of them is left. */
 void end_children(void);
+
+/* From here on the signals that a pool's first process or thread waits for are held back, in the
+   threads that it makes too. */
+void hold_signals(void);
+
+/* Waits until the server is asked to stop. */
+void wait_for_stop(void);
+
+/* Waits until a pool of so many children lacks one, at first at once, and later when one has ended;
+   then after a pause, in case they all end at once. Returns false when the server is to stop. */
+bool lacks_worker(size_t workers);
+
+/* This process is a pool's child: it ends when its parent does, and a signal ends its wait for the
+   next client, since the listening socket is not its own to shut down. */
+void worker(void);
+
+/* The stack of a thread that serves, in bytes: enough for the deepest recursion with a signal
+   handler on top of it, and so small that the C library does not hand pages of it back, with a call
+   of its own, whenever a thread ends. */
+size_t stack_size(void);
 
 /* Remembers a connected socket that a thread is about to serve; closes one and forgets it; ends the
    reading of all of them and waits until they are closed. */

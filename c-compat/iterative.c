@@ -1,5 +1,7 @@
 /* TCP Fibonacci Service - Iterative */
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -8,11 +10,14 @@
 
 int main(int argc, char **argv)
 {
-    struct options options = server_options(argc, argv, "iterative", SOCK_STREAM, TAKES_MAX_N);
+    struct options options = server_options(argc, argv, "iterative", SOCK_STREAM, TAKES_MAX_N | TAKES_DEFER_ACCEPT);
     struct sockaddr *servaddr = (struct sockaddr *)&options.servaddr;
     int listenfd = socket(servaddr->sa_family, SOCK_STREAM, 0);
     if (listenfd == -1) die("socket");
     if (setsockopt(listenfd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) == -1) die("setsockopt");
+    if (options.defer_accept > 0
+        && setsockopt(listenfd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &options.defer_accept, sizeof(int)) == -1)
+        die("setsockopt");
     if (bind(listenfd, servaddr, options.servaddrlen) == -1) die("bind");
     if (listen(listenfd, 1) == -1) die("listen");
     ready("iterative", listenfd);

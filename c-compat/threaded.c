@@ -1,7 +1,6 @@
 /* TCP Fibonacci Service - Threaded */
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -9,15 +8,6 @@
 
 #include "common.h"
 #include "service/fibonacci.h"
-
-/* Enough for the deepest recursion with a signal handler on top of it, and so small that the C
-   library does not hand pages of it back, with a call of its own, whenever a thread ends. A
-   sanitizer's own frames need more. */
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-enum { STACK_SIZE = 256 * 1024 };
-#else
-enum { STACK_SIZE = 20 * 1024 };
-#endif
 
 struct client {
     int connfd;
@@ -44,8 +34,7 @@ int main(int argc, char **argv)
     if (listen(listenfd, 5) == -1) die("listen");
     pthread_attr_t attr;
     if ((errno = pthread_attr_init(&attr)) != 0) die("pthread_attr_init");
-    size_t least = (size_t)PTHREAD_STACK_MIN;
-    if ((errno = pthread_attr_setstacksize(&attr, least > STACK_SIZE ? least : STACK_SIZE)) != 0) die("pthread_attr_setstacksize");
+    if ((errno = pthread_attr_setstacksize(&attr, stack_size())) != 0) die("pthread_attr_setstacksize");
     ready("threaded", listenfd);
 
     for (;;) {

@@ -21,6 +21,7 @@ const CRATES: &[&str] = &["libc", "errno", "nix", "clap", "comfy_table", "propte
 const UNSAFE: &[(&str, &str)] = &[
     ("server/lifecycle.rs", "a signal handler, and descriptors that it knows by number"),
     ("server/forked.rs", "fork() is the design"),
+    ("server/preforked.rs", "fork() is the design"),
 ];
 
 struct Source {
@@ -180,13 +181,16 @@ fn nothing_prints_by_macro() {
     }
 }
 
+const EVENTS: &[&str] = &["select.rs", "nonblocking.rs", "poll.rs", "epoll.rs"];
+
 #[test]
 fn a_server_module_is_as_short_as_its_slide() {
     for source in sources() {
         let Some(name) = source.path.strip_prefix("server/") else { continue };
         let Some(body) = source.code.split("fn serve(").nth(1) else { continue };
         let lines = body.lines().filter(|line| !line.trim().is_empty()).count();
-        let most = if ["select.rs", "nonblocking.rs"].contains(&name) { 80 } else { 60 };
+        // An event loop also remembers what elsewhere a process or a thread would.
+        let most = if EVENTS.contains(&name) { 100 } else { 60 };
         assert!(lines <= most, "{name}: {lines} lines from `fn serve` on, at most {most}");
     }
 }

@@ -7,12 +7,15 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use socklab::server::{DESIGNS, Design, Transport};
+use socklab::posix::netinet_in::IPPROTO_TCP;
+use socklab::posix::netinet_tcp::TCP_DEFER_ACCEPT;
+use socklab::posix::sys_socket::setsockopt;
+use socklab::server::{DEFAULT_WORKERS, DESIGNS, Design, Pool, Transport};
 
 #[path = "support/mod.rs"]
 mod support;
 
-use support::{Language, Server};
+use support::{Language, Server, descriptor, tids, tree};
 
 /// How many connections are counted: a multiple of 64, since the forked server looks through its list
 /// of children, one call each, whenever that has grown by so many.
@@ -21,23 +24,37 @@ const CONNECTIONS: usize = 128;
 const WARM_UP: usize = 5;
 
 /// Name and count of the calls, by strace, of all the server's processes and threads, from the
-/// first answer to the last that is looked at. exit() and exit_group() are left out: they never return.
+/// first answer to the last that is looked at. exit() and exit_group() are left out: they never return;
+/// futex() is: how often threads meet at a lock is a matter of scheduling.
 fn count(language: Language, design: &Design) -> BTreeMap<String, usize> {
     let server = Server::start(language, design);
+    let at_rest = match design.promises.pool {
+        Pool::None => 1,
+        _ => 1 + DEFAULT_WORKERS,
+    };
+    while tasks(&server) < at_rest {
+        std::thread::yield_now();
+    }
     for _ in 0..WARM_UP {
-        one_request(&server, design);
+        one_request(&server, design, at_rest);
     }
     let log =
         std::env::temp_dir().join(format!("socklab-costs-{}-{}", std::process::id(), server.pid()));
+    if design.transport == Transport::Tcp {
+        defer_accept(&server);
+    }
+    let pids = tree(server.pid());
     let mut strace = Command::new("strace")
-        .args(["-f", "-qqq", "-s", "0", "-p", &server.pid().to_string(), "-o"])
+        .args(["-f", "-qqq", "-s", "0"])
+        .args(pids.iter().flat_map(|pid| [String::from("-p"), pid.to_string()]))
+        .arg("-o")
         .arg(&log)
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .expect("strace, which `make tools` installs");
     // Attached once the kernel names a tracer.
-    while !is_traced(server.pid()) {
+    while !pids.iter().flat_map(|&pid| tids(pid)).all(is_traced) {
         assert!(
             strace.try_wait().expect("our child").is_none(),
             "strace: {:?}",
@@ -47,7 +64,7 @@ fn count(language: Language, design: &Design) -> BTreeMap<String, usize> {
     }
     // One more than is looked at: a client has its last answer before strace has written that down.
     for _ in 0..CONNECTIONS + 2 {
-        one_request(&server, design);
+        one_request(&server, design, at_rest);
     }
     kill(Pid::from_raw(strace.id().try_into().unwrap()), Signal::SIGINT).expect("strace runs");
     strace.wait().expect("our child");
@@ -66,7 +83,8 @@ fn count(language: Language, design: &Design) -> BTreeMap<String, usize> {
         } else {
             line.split_once('(').map(|(name, _)| name)
         };
-        let Some(name) = name.filter(|name| !name.starts_with("exit")) else { continue };
+        let beside = |name: &str| name.starts_with("exit") || name == "futex";
+        let Some(name) = name.filter(|name| !beside(name)) else { continue };
         if (1..=CONNECTIONS).contains(&answers) {
             *calls.entry(name.to_owned()).or_insert(0) += 1;
         }
@@ -84,8 +102,21 @@ fn is_traced(pid: i32) -> bool {
     tracer.is_some_and(|tracer| tracer.trim() != "0")
 }
 
-/// One request, and the server back where it was: one process, one thread.
-fn one_request(server: &Server, design: &Design) {
+/// Client and request come together, as they mostly do: a loop that looks for the request as soon as it
+/// has accepted finds it. The listening socket is asked to wait for it, from outside.
+fn defer_accept(server: &Server) {
+    for pid in tree(server.pid()) {
+        for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).expect("the server runs") {
+            let fd = entry.unwrap().file_name().to_str().unwrap().parse().unwrap();
+            let copy = descriptor(pid, fd);
+            // Only a listening TCP socket has it.
+            let _ = setsockopt(&copy, IPPROTO_TCP, TCP_DEFER_ACCEPT, &60);
+        }
+    }
+}
+
+/// One request, and the server back where it was: as many processes and threads as at rest.
+fn one_request(server: &Server, design: &Design, at_rest: usize) {
     match design.transport {
         Transport::Tcp => assert_eq!(server.ask(b"10\n"), "55"),
         Transport::Udp => {
@@ -95,12 +126,13 @@ fn one_request(server: &Server, design: &Design) {
             assert!(client.recv(&mut [0; 64]).unwrap() > 0);
         }
     }
-    let tasks = format!("/proc/{}/task", server.pid());
-    while std::fs::read_dir(&tasks).expect("the server runs").count() > 1
-        || !server.children().is_empty()
-    {
+    while tasks(server) > at_rest {
         std::thread::yield_now();
     }
+}
+
+fn tasks(server: &Server) -> usize {
+    tree(server.pid()).into_iter().map(|pid| tids(pid).len()).sum()
 }
 
 #[test]
@@ -143,6 +175,10 @@ fn promises_are_within_the_fields_bounds() {
         ("forked", 8),
         ("threaded", 11),
         ("select", 6),
+        ("preforked", 4),
+        ("prethreaded", 4),
+        ("poll", 6),
+        ("epoll", 6),
     ] {
         let design = socklab::server::find(name).expect("a design");
         assert!(design.promises.calls.is_some_and(|calls| calls <= most), "{name}");

@@ -1,10 +1,15 @@
 //! `socklab serve`: run a server design.
 
+use std::ffi::c_int;
+
 use clap::Args;
 
 use super::{Failure, port, seconds, whole_number};
 use crate::posix::sys_socket::timeval;
-use crate::server::{self, DESIGNS, Options, Refusal, Service, Silent};
+use crate::server::{
+    self, DEFAULT_WORKERS, DESIGNS, LONGEST_DEFERRAL, MOST_WORKERS, Options, Pool, Refusal,
+    Service, Silent,
+};
 use crate::service::fibonacci::{DEFAULT_MAX_N, LARGEST_N};
 use crate::service::time::Format;
 
@@ -41,6 +46,13 @@ pub(super) struct Arguments {
     /// (designs on UDP)
     #[arg(long, allow_hyphen_values = true, value_name = "F", value_parser = format)]
     format: Option<Format>,
+    /// How many worker processes or threads wait for clients [default: 4] (designs with a pool)
+    #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = workers)]
+    workers: Option<usize>,
+    /// For how many seconds the kernel keeps a client that says nothing to itself
+    /// (TCP_DEFER_ACCEPT; designs that a silent client stalls)
+    #[arg(long, allow_hyphen_values = true, value_name = "S", value_parser = whole_seconds)]
+    defer_accept: Option<c_int>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -58,6 +70,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ("--max-n", arguments.max_n.is_some(), fibonacci),
         ("--timeout", arguments.timeout.is_some(), times_out),
         ("--format", arguments.format.is_some(), !fibonacci),
+        ("--workers", arguments.workers.is_some(), design.promises.pool != Pool::None),
+        ("--defer-accept", arguments.defer_accept.is_some(), design.promises.deferred.is_some()),
     ] {
         if given && !meant {
             return Err(Failure::usage(format!(
@@ -73,6 +87,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         max_n: arguments.max_n.unwrap_or(DEFAULT_MAX_N),
         timeout: arguments.timeout.unwrap_or(timeval { tv_sec: 5, tv_usec: 0 }),
         format: arguments.format.unwrap_or_default(),
+        workers: arguments.workers.unwrap_or(DEFAULT_WORKERS),
+        defer_accept: arguments.defer_accept,
     };
     (design.serve)(&options)
         .map_err(|error| Failure::new(Refusal { error: &error, servaddr: &servaddr }.to_string()))
@@ -82,6 +98,20 @@ fn max_n(text: &str) -> Result<u64, String> {
     match whole_number(text) {
         Some(n) if n <= LARGEST_N => Ok(n),
         _ => Err(format!("the largest n is a number from 0 to {LARGEST_N}")),
+    }
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match whole_number(text).map(usize::try_from) {
+        Some(Ok(n)) if (1..=MOST_WORKERS).contains(&n) => Ok(n),
+        _ => Err(format!("a number of workers is from 1 to {MOST_WORKERS}")),
+    }
+}
+
+fn whole_seconds(text: &str) -> Result<c_int, String> {
+    match whole_number(text).map(c_int::try_from) {
+        Some(Ok(n)) if (1..=LONGEST_DEFERRAL).contains(&n) => Ok(n),
+        _ => Err(format!("a number of seconds is from 1 to {LONGEST_DEFERRAL}")),
     }
 }
 

@@ -28,8 +28,10 @@ pub(super) const DESIGN: Design = Design {
     promises: Promises {
         serves: Serves::Forever,
         silent: Silent::Harmless,
+        deferred: None,
         heavy: Heavy::Harmless,
         per_client: PerClient::Process,
+        pool: Pool::None,
         idle: Idle::Sleeps,
         descriptors: None,
         calls: Some(8),

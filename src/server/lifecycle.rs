@@ -12,24 +12,27 @@
 use std::ffi::c_int;
 use std::fmt::Display;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::options::address;
+use crate::linux::prctl::{PR_SET_PDEATHSIG, prctl};
 use crate::posix::error::{
     EAGAIN, ECONNABORTED, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH, EINTR, EMFILE, ENETDOWN,
     ENETUNREACH, ENFILE, ENOBUFS, ENOMEM, ENONET, ENOPROTOOPT, ENOSR, EOPNOTSUPP, EPERM, EPROTO,
     EPROTONOSUPPORT, ESOCKTNOSUPPORT, ETIMEDOUT, errno, set_errno,
 };
 use crate::posix::poll::poll;
+use crate::posix::pthread::PTHREAD_STACK_MIN;
 use crate::posix::signal::{
-    SA_RESTART, SIG_DFL, SIG_IGN, SIG_UNBLOCK, SIGCHLD, SIGINT, SIGPIPE, SIGTERM, handler, kill,
-    sigaction, sigaddset, sigemptyset, signal, sigprocmask,
+    SA_RESTART, SIG_BLOCK, SIG_DFL, SIG_IGN, SIG_UNBLOCK, SIGCHLD, SIGINT, SIGKILL, SIGPIPE,
+    SIGTERM, handler, kill, sigaction, sigaddset, sigemptyset, signal, sigprocmask, sigset_t,
+    sigtimedwait, sigwait,
 };
 use crate::posix::sys_socket::{SHUT_RD, getsockname, shutdown};
 use crate::posix::sys_wait::{WNOHANG, waitpid};
-use crate::posix::time::time;
-use crate::posix::unistd::{close, getpid, pid_t, write};
+use crate::posix::time::{time, timespec};
+use crate::posix::unistd::{_exit, close, getpid, getppid, pid_t, write};
 use crate::posix::{Error, Result};
 use crate::service::STOPPING;
 
@@ -64,19 +67,31 @@ pub fn ready(name: &str, listenfd: &OwnedFd) -> Result<()> {
     SERVER.store(getpid(), SeqCst);
     LISTENFD.store(listenfd.as_raw_fd(), SeqCst);
     signal(SIGPIPE, SIG_IGN)?;
-    let act = sigaction { sa_handler: handler(stop), sa_mask: sigemptyset(), sa_flags: SA_RESTART };
-    for signum in [SIGINT, SIGTERM] {
-        // SAFETY: `stop` uses atomics and shutdown(), which is async-signal-safe, and keeps errno.
-        unsafe { sigaction(signum, Some(&act)) }?;
-    }
+    handle_stops(SA_RESTART)?;
     // Whoever started the server may have held them back.
-    let mut stops = sigemptyset();
-    sigaddset(&mut stops, SIGINT)?;
-    sigaddset(&mut stops, SIGTERM)?;
-    sigprocmask(SIG_UNBLOCK, Some(&stops))?;
+    sigprocmask(SIG_UNBLOCK, Some(&signals(&STOPS)?))?;
     let line = format!("{name}: listening on {}\n", address(&getsockname(listenfd)?));
     write(std::io::stdout().as_fd(), line.as_bytes())?;
     Ok(())
+}
+
+const STOPS: [c_int; 2] = [SIGINT, SIGTERM];
+
+fn handle_stops(sa_flags: c_int) -> Result<()> {
+    let act = sigaction { sa_handler: handler(stop), sa_mask: sigemptyset(), sa_flags };
+    for signum in STOPS {
+        // SAFETY: `stop` uses atomics and shutdown(), which is async-signal-safe, and keeps errno.
+        unsafe { sigaction(signum, Some(&act)) }?;
+    }
+    Ok(())
+}
+
+fn signals(signums: &[c_int]) -> Result<sigset_t> {
+    let mut set = sigemptyset();
+    for &signum in signums {
+        sigaddset(&mut set, signum)?;
+    }
+    Ok(set)
 }
 
 /// Whether the server has been asked to stop.
@@ -173,12 +188,101 @@ pub fn end_children() -> Result<()> {
     Ok(())
 }
 
+const WAITED_FOR: [c_int; 3] = [SIGINT, SIGTERM, SIGCHLD];
+
+/// From here on the signals that a pool's first process or thread waits for are held back, in the
+/// threads that it makes too.
+pub fn hold_signals() -> Result<()> {
+    // Ignored, a child that ends would send no signal.
+    signal(SIGCHLD, SIG_DFL)?;
+    sigprocmask(SIG_BLOCK, Some(&signals(&WAITED_FOR)?))?;
+    Ok(())
+}
+
+/// Waits for one of the signals that are held back. A request to stop is obeyed as the handler
+/// would: the listening socket is shut down, in all that share it.
+fn next_signal() -> Result<()> {
+    if sigwait(&signals(&WAITED_FOR)?)? != SIGCHLD {
+        stop_all();
+    }
+    Ok(())
+}
+
+fn stop_all() {
+    STOPPING.store(true, SeqCst);
+    // First the children learn it, so that they know why accept() fails.
+    for &child in CHILDREN.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        // Ours and not waited for, so it can only succeed.
+        let _ = kill(child, SIGTERM);
+    }
+    end_of_file(LISTENFD.swap(-1, SeqCst));
+}
+
+/// Waits until the server is asked to stop.
+pub fn wait_for_stop() -> Result<()> {
+    while !stopping() {
+        next_signal()?;
+    }
+    Ok(())
+}
+
+/// Waits until a pool of so many children lacks one, at first at once, and later when one has ended;
+/// then after a pause, in case they all end at once. Returns false when the server is to stop.
+pub fn lacks_worker(workers: usize) -> Result<bool> {
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
+    while !stopping() {
+        while let Ok((childpid @ 1.., _status)) = waitpid(-1, WNOHANG) {
+            let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+            children.retain(|&child| child != childpid);
+        }
+        if CHILDREN.lock().unwrap_or_else(PoisonError::into_inner).len() == workers {
+            next_signal()?;
+        } else if STARTED.fetch_add(1, SeqCst) < workers {
+            return Ok(true);
+        } else {
+            let pause = timespec { tv_sec: 0, tv_nsec: i64::from(PAUSE) * 1_000_000 };
+            match sigtimedwait(&signals(&STOPS)?, &pause) {
+                Ok(_signum) => stop_all(),
+                Err(_) => return Ok(true),
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// This process is a pool's child: it ends when its parent does, and a signal ends its wait for the
+/// next client, since the listening socket is not its own to shut down.
+pub fn worker() -> Result<()> {
+    prctl(PR_SET_PDEATHSIG, SIGKILL)?;
+    if getppid() != SERVER.load(SeqCst) {
+        _exit(0);
+    }
+    handle_stops(0)?;
+    sigprocmask(SIG_UNBLOCK, Some(&signals(&WAITED_FOR)?))?;
+    Ok(())
+}
+
+/// The stack of a thread that serves, in bytes: enough for the deepest recursion with a signal
+/// handler on top of it, and so small that the C library does not hand pages of it back, with a call
+/// of its own, whenever a thread ends.
+pub const STACK_SIZE: usize =
+    if PTHREAD_STACK_MIN > 20 * 1024 { PTHREAD_STACK_MIN } else { 20 * 1024 };
+
+/// An error that ends the server, in a thread that has nobody to return it to.
+pub fn die(error: Error) -> ! {
+    let _ = write(std::io::stderr().as_fd(), format!("{error}\n").as_bytes());
+    _exit(1)
+}
+
 static CONNECTED: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
 static NONE_CONNECTED: Condvar = Condvar::new();
 
 /// Remembers a connected socket that a thread is about to serve.
 pub fn connected(connfd: &OwnedFd) {
     CONNECTED.lock().unwrap_or_else(PoisonError::into_inner).push(connfd.as_raw_fd());
+    if stopping() {
+        end_of_file(connfd.as_raw_fd());
+    }
 }
 
 /// Closes a remembered socket and forgets it.

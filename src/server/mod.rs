@@ -6,21 +6,25 @@ pub mod lifecycle;
 mod options;
 mod promise;
 
+mod epoll;
 mod forked;
 mod iterative;
 mod nonblocking;
+mod poll;
+mod preforked;
+mod prethreaded;
 mod select;
 mod threaded;
 mod timeout;
 mod udp_iterative;
 mod udp_single;
 
-pub use options::{Options, Refusal};
-pub use promise::{Heavy, Idle, PerClient, Promises, Serves, Silent};
+pub use options::{DEFAULT_WORKERS, LONGEST_DEFERRAL, MOST_WORKERS, Options, Refusal};
+pub use promise::{Heavy, Idle, PerClient, Pool, Promises, Serves, Silent};
 
 use crate::posix::Result;
 
-/// Every design, in the lecture's order.
+/// Every design: the lecture's in its order, then the field's processes, threads and events.
 pub const DESIGNS: &[Design] = &[
     udp_single::DESIGN,
     udp_iterative::DESIGN,
@@ -30,13 +34,17 @@ pub const DESIGNS: &[Design] = &[
     timeout::DESIGN,
     nonblocking::DESIGN,
     select::DESIGN,
+    preforked::DESIGN,
+    prethreaded::DESIGN,
+    poll::DESIGN,
+    epoll::DESIGN,
 ];
 
 /// One way to build a server.
 pub struct Design {
     /// Its name, which is also its file's, its C twin's and its make target's.
     pub name: &'static str,
-    /// The lecture's slide.
+    /// The lecture's slide, or what it would be called.
     pub slide: &'static str,
     /// What it changes against the design before it.
     pub changes: &'static str,

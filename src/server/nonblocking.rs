@@ -32,8 +32,10 @@ pub(super) const DESIGN: Design = Design {
     promises: Promises {
         serves: Serves::Forever,
         silent: Silent::Harmless,
+        deferred: None,
         heavy: Heavy::Stalls,
         per_client: PerClient::Descriptor,
+        pool: Pool::None,
         idle: Idle::Polls,
         descriptors: None,
         calls: None,

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::ffi::CString;
+use std::ffi::{CString, c_int};
 
 use crate::posix::error::{EACCES, EADDRINUSE, EADDRNOTAVAIL};
 use crate::posix::netdb::{
@@ -12,6 +12,13 @@ use crate::posix::sys_socket::{SOCK_DGRAM, SOCK_STREAM, sockaddr_storage, timeva
 use crate::posix::{Error, Result};
 use crate::server::Transport;
 use crate::service::time::Format;
+
+/// How many workers a pool has unless the server is told otherwise.
+pub const DEFAULT_WORKERS: usize = 4;
+/// The largest number of workers.
+pub const MOST_WORKERS: usize = 1000;
+/// The longest time of --defer-accept, in seconds.
+pub const LONGEST_DEFERRAL: c_int = 3600;
 
 /// A server's options.
 #[derive(Clone)]
@@ -24,6 +31,10 @@ pub struct Options {
     pub timeout: timeval,
     /// How the time is told.
     pub format: Format,
+    /// How many worker processes or threads wait for clients.
+    pub workers: usize,
+    /// For how many seconds the kernel keeps a client that says nothing to itself.
+    pub defer_accept: Option<c_int>,
 }
 
 impl Options {

@@ -9,17 +9,23 @@ pub struct Promises {
     pub serves: Serves,
     /// What does a client that connects and says nothing do to the others?
     pub silent: Silent,
+    /// And under --defer-accept? `None` where that would change nothing, so that the option is not
+    /// taken.
+    pub deferred: Option<Silent>,
     /// What does a costly request do to the others?
     pub heavy: Heavy,
     /// What does each client cost while it is connected?
     pub per_client: PerClient,
+    /// Who is there from the start, as many as --workers says?
+    pub pool: Pool,
     /// What does it do while nobody asks for anything?
     pub idle: Idle,
     /// From which descriptor on are clients refused?
     pub descriptors: Option<usize>,
-    /// How many system calls does one connection, or one datagram, cost when there is one client,
-    /// over all processes and threads, without the exit() of those that end? `None` where it depends
-    /// on the time that passes.
+    /// How many system calls does one connection, or one datagram, cost when there is one client whose
+    /// request comes with it, over all processes and threads, without the exit() of those that end and
+    /// without the futex() of threads that meet at a lock? `None` where it depends on the time that
+    /// passes.
     pub calls: Option<u32>,
 }
 
@@ -41,6 +47,8 @@ pub enum Silent {
     Stalls,
     /// They wait until its time is over.
     StallsUntilTimeout,
+    /// As many of them as there are workers make all others wait.
+    StallsPool,
 }
 
 /// What a costly request does to the others.
@@ -50,6 +58,10 @@ pub enum Heavy {
     Harmless,
     /// They wait until it is computed.
     Stalls,
+    /// As many of them as there are workers make all others wait.
+    StallsPool,
+    /// Those wait whom the kernel has given to the same worker.
+    StallsShare,
 }
 
 /// What a connected client costs.
@@ -61,6 +73,17 @@ pub enum PerClient {
     Process,
     /// A thread.
     Thread,
+}
+
+/// Who waits for clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pool {
+    /// The one process and its one thread.
+    None,
+    /// Worker processes.
+    Processes,
+    /// Worker threads.
+    Threads,
 }
 
 /// What an idle server does.
@@ -86,9 +109,13 @@ impl Promises {
             Silent::StallsUntilTimeout => {
                 fault("a silent client stalls all others until its time is over");
             }
+            Silent::StallsPool => fault("as many silent clients as workers stall all others"),
         }
-        if self.heavy == Heavy::Stalls {
-            fault("a costly request stalls all others");
+        match self.heavy {
+            Heavy::Harmless => {}
+            Heavy::Stalls => fault("a costly request stalls all others"),
+            Heavy::StallsPool => fault("as many costly requests as workers stall all others"),
+            Heavy::StallsShare => fault("a costly request stalls its worker's share of the others"),
         }
         match self.per_client {
             PerClient::Descriptor => {}

@@ -29,18 +29,16 @@ pub(super) const DESIGN: Design = Design {
     promises: Promises {
         serves: Serves::Forever,
         silent: Silent::Harmless,
+        deferred: None,
         heavy: Heavy::Harmless,
         per_client: PerClient::Thread,
+        pool: Pool::None,
         idle: Idle::Sleeps,
         descriptors: None,
         calls: Some(11),
     },
     serve,
 };
-
-/// Enough for the deepest recursion with a signal handler on top of it, and so small that the C
-/// library does not hand pages of it back, with a call of its own, whenever a thread ends.
-const STACK_SIZE: usize = if PTHREAD_STACK_MIN > 20 * 1024 { PTHREAD_STACK_MIN } else { 20 * 1024 };
 
 struct Client {
     connfd: OwnedFd,
@@ -54,7 +52,7 @@ fn serve(options: &Options) -> Result<()> {
     bind(&listenfd, servaddr)?;
     listen(&listenfd, 5)?;
     let mut attr = pthread_attr_init()?;
-    pthread_attr_setstacksize(&mut attr, STACK_SIZE)?;
+    pthread_attr_setstacksize(&mut attr, lifecycle::STACK_SIZE)?;
     lifecycle::ready(NAME, &listenfd)?;
 
     loop {

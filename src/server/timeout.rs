@@ -11,6 +11,8 @@
 #![forbid(unsafe_code)]
 
 use crate::posix::Result;
+use crate::posix::netinet_in::IPPROTO_TCP;
+use crate::posix::netinet_tcp::TCP_DEFER_ACCEPT;
 use crate::posix::sys_socket::*;
 use crate::posix::unistd::*;
 use crate::server::*;
@@ -27,8 +29,10 @@ pub(super) const DESIGN: Design = Design {
     promises: Promises {
         serves: Serves::Forever,
         silent: Silent::StallsUntilTimeout,
+        deferred: Some(Silent::Harmless),
         heavy: Heavy::Stalls,
         per_client: PerClient::Descriptor,
+        pool: Pool::None,
         idle: Idle::Sleeps,
         descriptors: None,
         calls: Some(6),
@@ -40,6 +44,9 @@ fn serve(options: &Options) -> Result<()> {
     let servaddr = &options.servaddr;
     let listenfd = socket(servaddr.ss_family.into(), SOCK_STREAM, 0)?;
     setsockopt(&listenfd, SOL_SOCKET, SO_REUSEADDR, &1)?;
+    if let Some(seconds) = options.defer_accept {
+        setsockopt(&listenfd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds)?;
+    }
     bind(&listenfd, servaddr)?;
     listen(&listenfd, 5)?;
     lifecycle::ready(NAME, &listenfd)?;

@@ -26,8 +26,10 @@ pub(super) const DESIGN: Design = Design {
     promises: Promises {
         serves: Serves::Forever,
         silent: Silent::Harmless,
+        deferred: None,
         heavy: Heavy::Harmless,
         per_client: PerClient::Descriptor,
+        pool: Pool::None,
         idle: Idle::Sleeps,
         descriptors: None,
         calls: Some(2),

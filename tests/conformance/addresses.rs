@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use socklab::server::{DESIGNS, Design, Serves, Service, Silent};
+use socklab::server::{DESIGNS, Design, Pool, Serves, Service, Silent};
 
 use crate::cases::{Case, all, each, is_tcp, part, run, skip};
 use crate::support::{Language, Server, command};
@@ -224,17 +224,37 @@ const FORMAT: &[Mistake] = &[
     (&["--format"], 2, "error: a value is required for '--format <F>'"),
 ];
 
+const WORKERS: &[Mistake] = &[
+    (&["--workers", "0"], 2, "error: invalid value '0' for '--workers <N>'"),
+    (&["--workers=1001"], 2, "error: invalid value '1001' for '--workers <N>'"),
+    (&["--workers", "-1"], 2, "error: invalid value '-1' for '--workers <N>'"),
+    (&["--workers"], 2, "error: a value is required for '--workers <N>'"),
+];
+const DEFER_ACCEPT: &[Mistake] = &[
+    (&["--defer-accept", "0"], 2, "error: invalid value '0' for '--defer-accept <S>'"),
+    (&["--defer-accept", "1.5"], 2, "error: invalid value '1.5' for '--defer-accept <S>'"),
+    (&["--defer-accept=3601"], 2, "error: invalid value '3601' for '--defer-accept <S>'"),
+    (&["--defer-accept"], 2, "error: a value is required for '--defer-accept <S>'"),
+];
+
 /// The mistakes that can be made with a design.
 fn mistakes(design: &Design) -> Vec<Mistake> {
     let fibonacci = design.service == Service::Fibonacci;
     let times_out = design.promises.silent == Silent::StallsUntilTimeout;
     let mut mistakes = ANY.to_vec();
     // A value that is wrong is wrong in every design; one that is right may do nothing.
-    mistakes.extend([MAX_N, TIMEOUT, FORMAT].concat());
-    let does_nothing: [(bool, Mistake); 3] = [
+    mistakes.extend([MAX_N, TIMEOUT, FORMAT, WORKERS, DEFER_ACCEPT].concat());
+    let has_pool = design.promises.pool != Pool::None;
+    let defers = design.promises.deferred.is_some();
+    let does_nothing: [(bool, Mistake); 5] = [
         (fibonacci, (&["--max-n", "5"], 2, "error: '--max-n' does nothing in the design ")),
         (times_out, (&["--timeout", "5"], 2, "error: '--timeout' does nothing in the design ")),
         (!fibonacci, (&["--format", "human"], 2, "error: '--format' does nothing in the design ")),
+        (has_pool, (&["--workers", "5"], 2, "error: '--workers' does nothing in the design ")),
+        (
+            defers,
+            (&["--defer-accept", "5"], 2, "error: '--defer-accept' does nothing in the design "),
+        ),
     ];
     mistakes
         .extend(does_nothing.into_iter().filter(|(meant, _)| !meant).map(|(_, mistake)| mistake));

@@ -8,13 +8,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use nix::sys::signal::Signal;
-use socklab::server::{DESIGNS, Design, PerClient, Silent, Transport};
+use socklab::server::{DESIGNS, Design, PerClient, Pool, Silent, Transport};
 
 use crate::support::{Ended, Language, Server};
 use crate::wire::Client;
 
 /// How many cases of one test run at a time.
 const WORKERS: usize = 3;
+
+/// How many workers a pool has here, unless a test says otherwise.
+pub(crate) const POOL: usize = 2;
 
 /// One design in one language.
 #[derive(Clone, Copy)]
@@ -37,7 +40,18 @@ impl Case {
 
     /// The same with further arguments.
     pub(crate) fn start_with(&self, args: &[&str]) -> Server {
-        Server::start_with(self.language, self.design, args)
+        let mut args = args.to_vec();
+        let workers = POOL.to_string();
+        if self.design.promises.pool != Pool::None && !args.contains(&"--workers") {
+            args.extend(["--workers", &workers]);
+        }
+        Server::start_with(self.language, self.design, &args)
+    }
+
+    /// The case's server with one task that serves: a pool of one.
+    pub(crate) fn start_single(&self) -> Server {
+        let single: &[&str] = &["--workers", "1"];
+        self.start_with(if self.design.promises.pool == Pool::None { &[] } else { single })
     }
 
     /// Stops its server with SIGTERM and waits.
@@ -70,12 +84,16 @@ pub(crate) fn is_udp(design: &Design) -> bool {
     design.transport == Transport::Udp
 }
 
+pub(crate) fn has_threads(design: &Design) -> bool {
+    design.promises.per_client == PerClient::Thread || design.promises.pool == Pool::Threads
+}
+
 /// Every case whose design is meant: Rust, C, and C under the sanitizers that fit it.
 pub(crate) fn all(meant: impl Fn(&Design) -> bool) -> Vec<Case> {
     let mut cases = Vec::new();
     for design in DESIGNS.iter().filter(|design| meant(design)) {
         let mut languages = vec![Language::Rust, Language::C, Language::Sanitized];
-        if design.promises.per_client == PerClient::Thread {
+        if has_threads(design) {
             languages.push(Language::ThreadSanitized);
         }
         cases.extend(languages.into_iter().map(|language| Case { language, design }));

@@ -2,11 +2,11 @@
 //! for each.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use socklab::server::{Design, PerClient, Silent};
+use socklab::server::{Design, PerClient, Pool, Silent};
 
 use crate::cases::{each, is_tcp, skip};
 use crate::support::Language;
-use crate::watch::{descriptors, main_task, polls, rest, sleeps, until, until_rest};
+use crate::watch::{descriptors, polls, rest, serving_task, sleeps, until, until_rest};
 use crate::wire::{Client, End, assert_serves};
 
 const CLIENTS: usize = 1100;
@@ -17,6 +17,7 @@ fn holds_descriptors(design: &Design) -> bool {
     is_tcp(design)
         && design.promises.silent == Silent::Harmless
         && design.promises.per_client != PerClient::Process
+        && design.promises.pool != Pool::Processes
 }
 
 /// Raises the soft limit of open files, which the servers inherit.
@@ -52,7 +53,7 @@ fn eleven_hundred_clients() {
             clients.iter().rev().all(|client| client.is_accepted() || client.has_answer())
         });
         until("the server has done with them", || {
-            let doing = main_task(&server).doing();
+            let doing = serving_task(&server).doing();
             sleeps(doing) || polls(doing)
         });
         let mut held = Vec::new();

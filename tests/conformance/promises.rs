@@ -3,18 +3,15 @@
 use std::net::UdpSocket;
 
 use nix::libc;
-use socklab::server::{Heavy, Idle, PerClient, Serves, Service, Silent, Transport};
+use socklab::server::{Heavy, Idle, PerClient, Pool, Serves, Service, Silent, Transport};
 
-use crate::cases::{Case, all, each, is_tcp, run};
+use crate::cases::{Case, POOL, all, each, is_tcp, run};
 use crate::support::{Language, Server};
 use crate::watch::{
-    Doing, Task, computing, descriptors, main_task, polls, rest, sleeps, tasks, tree, until,
+    Doing, Task, descriptors, is_sanitizer, polls, rest, serving_task, sleeps, tasks, tree, until,
     until_rest, until_some,
 };
 use crate::wire::{Client, assert_serves};
-
-/// A request that takes long, in a server that is killed when enough is known.
-const HEAVY: &[u8] = b"39\n";
 
 /// One request, and whether it is answered: `None` if the server has ended instead.
 fn serves_one(case: &Case, server: &mut Server) -> Option<()> {
@@ -66,54 +63,74 @@ fn how_often_it_serves() {
     );
 }
 
-/// The one task of a server, blocked in recv() on a client's socket: nobody else can be served.
-fn is_stuck_with(server: &Server, client: &Client) -> bool {
-    let Some(row) = client.server_end().filter(|row| row.inode != 0) else { return false };
-    let tasks = tasks(server);
-    let [task] = tasks[..] else { return false };
-    let Doing::Blocked(libc::SYS_recvfrom, args) = task.doing() else { return false };
+/// The task that is blocked in recv() on a client's socket.
+fn held_by(server: &Server, client: &Client) -> Option<(Task, i32)> {
+    let row = client.server_end().filter(|row| row.inode != 0)?;
     let socket = format!("socket:[{}]", row.inode);
-    descriptors(task.pid).contains(&(args[0] as i32, socket))
+    tasks(server).into_iter().find_map(|task| {
+        let Doing::Blocked(libc::SYS_recvfrom, args) = task.doing() else { return None };
+        let fd = args[0] as i32;
+        descriptors(task.pid).contains(&(fd, socket.clone())).then_some((task, fd))
+    })
 }
 
-/// A silent client is held, and another one asks.
-fn silent(server: &Server) -> Silent {
-    let silent = Client::connect(server);
-    silent.until_accepted();
+/// Every task is asleep, one for each silent client, and the probe's request is not read.
+fn is_stuck_with(server: &Server, silent: &[Client], probe: &Client) -> bool {
+    silent.iter().all(|client| held_by(server, client).is_some())
+        && tasks(server).iter().all(|task| sleeps(task.doing()) || is_sanitizer(*task))
+        && probe.server_end().is_some_and(|row| row.unread == 3)
+}
+
+/// So many silent clients are held, and another one asks. Are the others stuck until the silent ones
+/// do something?
+fn silent(server: &Server, count: usize) -> Silent {
+    let silent: Vec<Client> = (0..count)
+        .map(|_| {
+            let client = Client::connect(server);
+            client.until_accepted();
+            client
+        })
+        .collect();
     let probe = Client::connect(server);
     probe.send(b"10\n");
     let mut stuck = false;
     until("the probe is answered, or the server is stuck", || {
-        stuck = is_stuck_with(server, &silent);
+        stuck = is_stuck_with(server, &silent, &probe);
         stuck || probe.has_answer()
     });
     if !stuck {
         probe.expect("55");
-        assert!(!silent.has_answer(), "the silent client is told something");
+        let told = silent.iter().any(Client::has_answer);
+        assert!(!told, "a silent client is told something");
         return Silent::Harmless;
     }
     assert!(!probe.has_answer(), "answered by a server that is stuck");
-    let row = probe.server_end().expect("connected");
-    assert_eq!((row.inode, row.unread), (0, 3), "the probe is not accepted, its request not read");
-    if waits_without_limit(server) {
-        assert!(is_stuck_with(server, &silent) && !probe.has_answer());
+    let (task, fd) = held_by(server, &silent[0]).expect("stuck with it");
+    // Whether that recv() can go on for ever: a task that waits with a time limit has a timer of the
+    // kernel's, which is not to be seen; but the socket says whether it has SO_RCVTIMEO, to whoever
+    // has a descriptor of it.
+    if crate::tools::receive_timeout(task.pid, fd) == std::time::Duration::ZERO {
+        assert!(is_stuck_with(server, &silent, &probe) && !probe.has_answer());
         drop(silent);
         probe.expect("55");
         return Silent::Stalls;
     }
     // The silent client says nothing still, and is sent away.
-    let (answer, _) = silent.read();
+    let (answer, _) = silent[0].read();
     assert_eq!(answer, "error: no complete request in time; send a decimal integer from 0 to 45\n");
     probe.expect("55");
     Silent::StallsUntilTimeout
 }
 
-/// Whether the recv() that a stuck server is blocked in can go on for ever. A task that waits with a
-/// time limit has a timer of the kernel's, which is not to be seen; but the socket says whether it
-/// has SO_RCVTIMEO, to whoever has a descriptor of it.
-fn waits_without_limit(server: &Server) -> bool {
-    let Doing::Blocked(libc::SYS_recvfrom, args) = main_task(server).doing() else { return false };
-    crate::tools::receive_timeout(server.pid(), args[0] as i32) == std::time::Duration::ZERO
+/// What one silent client does, and if that is nothing, what as many do as a pool has workers.
+fn silent_one_or_pool(server: &Server, case: &Case) -> Silent {
+    match silent(server, 1) {
+        Silent::Harmless if case.design.promises.pool != Pool::None => match silent(server, POOL) {
+            Silent::Stalls => Silent::StallsPool,
+            other => other,
+        },
+        other => other,
+    }
 }
 
 #[test]
@@ -126,7 +143,7 @@ fn a_silent_client() {
         let server = case.start_with(args);
         let before = rest(&server);
         for _ in 0..2 {
-            assert_eq!(silent(&server), promised);
+            assert_eq!(silent_one_or_pool(&server, case), promised);
         }
         until_rest(&server, &before);
         case.stop(server).assert_clean();
@@ -157,33 +174,59 @@ fn a_slow_client_outlives_the_timeout() {
     );
 }
 
-/// A costly request is being computed, and another one asks.
-fn heavy(server: &Server) -> Heavy {
-    let heavy = Client::connect(server);
-    heavy.send(HEAVY);
-    heavy.until_consumed();
-    until("the server computes", || computing(server).is_some());
-    let probe = Client::connect(server);
-    probe.send(b"10\n");
-    assert!(computing(server).is_some() && !heavy.has_answer(), "it is computing still");
-    let mut looks = 0;
-    loop {
-        // In this order: whoever sees the probe answered and then the heavy one not knows which of
-        // them came first.
-        let probe_answered = probe.has_answer();
-        let heavy_answered = heavy.has_answer();
-        if probe_answered && !heavy_answered {
+/// As many costly requests as `count` are being computed, without an end, and others ask: how many of
+/// those are answered?
+fn answered_beside_heavy(server: &Server, count: usize, probes: usize) -> usize {
+    let running = || tasks(server).iter().filter(|task| task.doing() == Doing::Running).count();
+    let mut heavy = Vec::new();
+    while heavy.len() < count {
+        let client = Client::connect(server);
+        client.send(b"93\n");
+        client.until_consumed();
+        heavy.push(client);
+        until("the server computes", || running() == heavy.len());
+    }
+    let answered = |_: &usize| {
+        let probe = Client::connect(server);
+        probe.send(b"10\n");
+        let mut stuck = false;
+        until("the probe is answered, or nobody is left to answer it", || {
+            // Nobody but those who compute is awake, and the request is not read.
+            stuck = running() == count
+                && tasks(server).iter().all(|task| {
+                    let doing = task.doing();
+                    doing == Doing::Running || sleeps(doing) || is_sanitizer(*task)
+                })
+                && probe.server_end().is_some_and(|row| row.unread == 3);
+            stuck || probe.has_answer()
+        });
+        if !stuck {
             probe.expect("55");
-            return Heavy::Harmless;
         }
-        if heavy_answered {
-            assert!(looks > 10, "nobody looked while it was computed");
-            heavy.expect("63245986");
-            probe.expect("55");
-            return Heavy::Stalls;
-        }
-        looks += 1;
-        std::thread::yield_now();
+        !stuck
+    };
+    let answered = (0..probes).filter(answered).count();
+    assert!(!heavy.iter().any(Client::has_answer), "in no time");
+    answered
+}
+
+/// So many that the kernel gives some of them to each worker, if it is the kernel that shares out.
+const PROBES: usize = 16;
+
+fn heavy(case: &Case) -> Heavy {
+    let answered = |count, probes| {
+        let server = case.start_with(&["--max-n", "93"]);
+        rest(&server);
+        answered_beside_heavy(&server, count, probes)
+    };
+    if case.design.promises.pool == Pool::None {
+        return if answered(1, 1) == 0 { Heavy::Stalls } else { Heavy::Harmless };
+    }
+    match answered(1, PROBES) {
+        0 => Heavy::Stalls,
+        PROBES if answered(POOL, PROBES) == 0 => Heavy::StallsPool,
+        PROBES => Heavy::Harmless,
+        _ => Heavy::StallsShare,
     }
 }
 
@@ -193,7 +236,7 @@ fn a_heavy_request() {
         |_| true,
         |case| {
             let found = match case.design.service {
-                Service::Fibonacci => heavy(&case.start()),
+                Service::Fibonacci => heavy(case),
                 // No request costs more than another.
                 Service::Time => Heavy::Harmless,
             };
@@ -228,9 +271,7 @@ fn answers_in_reverse_order() {
 /// Threads and processes beyond the first.
 fn counts(server: &Server) -> (usize, usize) {
     let processes = tree(server.pid());
-    // The thread sanitizer's own thread sleeps on its own account.
-    let threads =
-        tasks(server).iter().filter(|task| task.tid == task.pid || !polls(task.doing())).count();
+    let threads = tasks(server).iter().filter(|task| !is_sanitizer(**task)).count();
     (processes.len() - 1, threads - processes.len())
 }
 
@@ -242,7 +283,16 @@ fn what_a_client_costs() {
         |case| {
             let server = case.start();
             let before = rest(&server);
-            assert_eq!(counts(&server), (0, 0), "before there are any clients");
+            let workers = match case.design.promises.pool {
+                Pool::None => (0, 0),
+                Pool::Processes => (POOL, 0),
+                Pool::Threads => (0, POOL),
+            };
+            assert_eq!(counts(&server), workers, "before there are any clients");
+            let sockets = || -> usize {
+                tree(server.pid()).into_iter().map(|pid| descriptors(pid).len()).sum()
+            };
+            let sockets_before = sockets();
             let mut clients = Vec::new();
             if is_tcp(case.design) {
                 // A server that a silent client stalls has one client and a queue.
@@ -265,15 +315,16 @@ fn what_a_client_costs() {
                     sleeps(doing) || polls(doing)
                 })
             });
-            let found = match counts(&server) {
+            let (processes, threads) = counts(&server);
+            let found = match (processes - workers.0, threads - workers.1) {
                 (0, 0) => PerClient::Descriptor,
                 (K, 0) => PerClient::Process,
                 (0, K) => PerClient::Thread,
                 other => panic!("processes and threads for {K} clients: {other:?}"),
             };
-            let sockets = descriptors(server.pid()).len() - before.descriptors();
-            let expected = if found == PerClient::Process { 0 } else { clients.len() };
-            assert_eq!(sockets, expected, "descriptors of the first process");
+            if found != PerClient::Process {
+                assert_eq!(sockets() - sockets_before, clients.len(), "a descriptor for each");
+            }
             assert_eq!(found, case.design.promises.per_client);
             drop(clients);
             until_rest(&server, &before);
@@ -285,6 +336,13 @@ fn what_a_client_costs() {
 /// How often a task has gone to sleep.
 fn naps(task: Task) -> u64 {
     task.status("voluntary_ctxt_switches").expect("a status")
+}
+
+/// The tasks of a server that are asleep, as all are but for the thread sanitizer's own, with what
+/// they wait for and how often each has gone to sleep.
+fn asleep(server: &Server) -> Vec<(Task, Doing, u64)> {
+    let tasks = tasks(server).into_iter().filter(|task| sleeps(task.doing()));
+    tasks.map(|task| (task, task.doing(), naps(task))).collect()
 }
 
 #[test]
@@ -301,19 +359,19 @@ fn what_an_idle_server_does() {
         |case| {
             let server = case.start();
             rest(&server);
-            let task = main_task(&server);
+            let task = serving_task(&server);
             let doing = until_some("it waits", || {
                 let doing = task.doing();
                 (sleeps(doing) || polls(doing)).then_some(doing)
             });
             let found = if sleeps(doing) {
                 // In a call that has no time limit; and it stays there.
-                let before = (naps(task), doing);
+                let before = asleep(&server);
                 let clock = clock.start();
                 for _ in 0..200 {
                     assert_serves(&clock);
                 }
-                assert_eq!((naps(task), task.doing()), before, "it woke up, without a client");
+                assert_eq!(asleep(&server), before, "it woke up, without a client");
                 Idle::Sleeps
             } else {
                 let before = naps(task);

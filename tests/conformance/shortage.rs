@@ -7,7 +7,7 @@ use socklab::server::PerClient;
 use crate::cases::{Case, each, is_tcp, skip};
 use crate::support::{Ended, Server, command};
 use crate::tools::{limit, unprivileged};
-use crate::watch::{descriptors, main_task, polls, rest, ticks, until, until_rest};
+use crate::watch::{descriptors, polls, rest, serving_task, ticks, until, until_rest};
 use crate::wire::{Client, assert_serves};
 
 /// Status 0, and on standard error nothing but this line, at most once in a second.
@@ -21,15 +21,16 @@ fn assert_reported(ended: &Ended, end: &str) {
 }
 
 fn naps(server: &Server) -> u64 {
-    main_task(server).status("voluntary_ctxt_switches").expect("it lives")
+    serving_task(server).status("voluntary_ctxt_switches").expect("it lives")
 }
 
 #[test]
 fn no_descriptor() {
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
     each(is_tcp, |case| {
-        let server = case.start();
+        let server = case.start_single();
         let before = rest(&server);
+        let pid = serving_task(&server).pid;
         // A client that is being served when the shortage comes.
         let held = case.is_concurrent().then(|| {
             let client = Client::connect(&server);
@@ -37,9 +38,9 @@ fn no_descriptor() {
             client
         });
         until("the client has its own task", || crate::watch::computing(&server).is_none());
-        let open = descriptors(server.pid());
+        let open = descriptors(pid);
         let free = (0..).find(|&fd| open.iter().all(|&(open, _)| open != fd)).expect("one");
-        limit(server.pid(), None, "nofile", &free.to_string());
+        limit(pid, None, "nofile", &free.to_string());
         let ask = || {
             let client = Client::connect(&server);
             client.send(b"10\n");
@@ -65,7 +66,7 @@ fn no_descriptor() {
             held.send(b"20\n");
             held.expect("6765");
         }
-        limit(server.pid(), None, "nofile", &soft.to_string());
+        limit(pid, None, "nofile", &soft.to_string());
         for client in clients {
             client.expect("55");
         }

@@ -41,25 +41,29 @@ const WINDOW: usize = 6;
 #[derive(Debug, PartialEq, Eq)]
 struct Holdings {
     rest: Rest,
-    processes: usize,
+    processes: Vec<Process>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Process {
     descriptors: usize,
     vm_size: String,
     anonymous: String,
 }
 
 fn holdings(server: &Server) -> Holdings {
-    let line = |file: &str, field: &str| {
-        let text = fs::read_to_string(format!("/proc/{}/{file}", server.pid())).expect(file);
+    let line = |pid: i32, file: &str, field: &str| {
+        let text = fs::read_to_string(format!("/proc/{pid}/{file}")).expect(file);
         let line = text.lines().find_map(|line| line.strip_prefix(field)).expect(field);
         line.trim_start().to_owned()
     };
-    Holdings {
-        rest: rest(server),
-        processes: tree(server.pid()).len(),
-        descriptors: descriptors(server.pid()).len(),
-        vm_size: line("status", "VmSize:"),
-        anonymous: line("smaps_rollup", "Anonymous:"),
-    }
+    let process = |pid| Process {
+        descriptors: descriptors(pid).len(),
+        vm_size: line(pid, "status", "VmSize:"),
+        anonymous: line(pid, "smaps_rollup", "Anonymous:"),
+    };
+    let rest = rest(server);
+    Holdings { rest, processes: tree(server.pid()).into_iter().map(process).collect() }
 }
 
 /// The first requests.

@@ -2,19 +2,17 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
 
-use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::{Pid, geteuid};
 
-use crate::support::Server;
-use crate::watch::{state, tracer, until};
+use crate::support::{Server, descriptor, tids};
+use crate::watch::{state, tracer, tree, until};
 
 /// Sets a soft limit of a running process, such as `nofile` or `nproc`, as the user whose it is; the
 /// hard limit stays.
@@ -38,18 +36,7 @@ fn as_user(uid: u32, command: &Command) -> Command {
 
 /// SO_RCVTIMEO of a socket of another process; zero is none.
 pub(crate) fn receive_timeout(pid: i32, fd: i32) -> Duration {
-    // SAFETY: takes integers, returns a descriptor that is ours or -1.
-    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    assert!(pidfd >= 0, "pidfd_open: {}", std::io::Error::last_os_error());
-    // SAFETY: just made, and nobody else's.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd as i32) };
-    // SAFETY: as above; the pidfd is open.
-    let copy = unsafe {
-        libc::syscall(libc::SYS_pidfd_getfd, std::os::fd::AsRawFd::as_raw_fd(&pidfd), fd, 0)
-    };
-    assert!(copy >= 0, "pidfd_getfd: {}", std::io::Error::last_os_error());
-    // SAFETY: just made, and nobody else's.
-    let copy = unsafe { OwnedFd::from_raw_fd(copy as i32) };
+    let copy = descriptor(pid, fd);
     let limit = getsockopt(&copy, sockopt::ReceiveTimeout).expect("SO_RCVTIMEO");
     Duration::from_micros(limit.tv_sec() as u64 * 1_000_000 + limit.tv_usec() as u64)
 }
@@ -67,9 +54,12 @@ impl Forger {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("socklab-{}-{}", std::process::id(), NUMBER.fetch_add(1, SeqCst));
         let log = std::env::temp_dir().join(name);
+        let pids = tree(server.pid());
         let mut strace = Command::new("strace")
             .args(["-f", "-qq", "-e", &format!("trace={calls}"), "-e", "signal=none"])
-            .args(["-e", &format!("inject={inject}"), "-p", &server.pid().to_string(), "-o"])
+            .args(["-e", &format!("inject={inject}")])
+            .args(pids.iter().flat_map(|pid| [String::from("-p"), pid.to_string()]))
+            .arg("-o")
             .arg(&log)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -80,7 +70,8 @@ impl Forger {
         let mut ended = false;
         until("strace is attached", || {
             ended = strace.try_wait().expect("our child").is_some();
-            ended || (tracer(server.pid()) == id && state(server.pid()).as_deref() != Some("t"))
+            let is_traced = |tid| tracer(tid) == id && state(tid).as_deref() != Some("t");
+            ended || pids.iter().flat_map(|&pid| tids(pid)).all(is_traced)
         });
         if ended {
             let mut why = String::new();

@@ -16,7 +16,7 @@ use socklab::server::Serves;
 
 use crate::cases::{Case, Seeded, each, is_udp, part, skip};
 use crate::support::{Server, command};
-use crate::watch::{main_task, sleeps, until};
+use crate::watch::{serving_task, sleeps, until};
 
 use calendar::{ZONES, assert_tells, told};
 
@@ -114,7 +114,7 @@ fn unread(addr: SocketAddr) -> Option<u64> {
 /// Waits until a server has dealt with every datagram and waits for another.
 fn until_quiet(server: &Server) {
     until("the server has read all datagrams", || unread(server.addr) == Some(0));
-    until("the server waits for a datagram", || sleeps(main_task(server).doing()));
+    until("the server waits for a datagram", || sleeps(serving_task(server).doing()));
 }
 
 fn has_ipv6() -> bool {

@@ -5,8 +5,11 @@ use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
 use nix::libc;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use crate::support::Server;
+pub(crate) use crate::support::tree;
+use crate::support::{Server, tids};
 
 /// How long a wait may take before it counts as one that never ends: not a criterion of anything.
 const NEVER: Duration = Duration::from_secs(60);
@@ -87,8 +90,14 @@ pub(crate) fn sleeps(doing: Doing) -> bool {
     match doing {
         Doing::Blocked(number, args) => match number {
             libc::SYS_accept | libc::SYS_accept4 | libc::SYS_recvfrom | libc::SYS_read => true,
-            // The time limit is the fifth argument, and none is given.
+            // No time limit is given.
             libc::SYS_pselect6 => args[4] == 0,
+            // After a stop poll() goes on under this number.
+            libc::SYS_poll | libc::SYS_restart_syscall => args[2] as i32 == -1,
+            libc::SYS_epoll_wait | libc::SYS_epoll_pwait => args[3] as i32 == -1,
+            libc::SYS_futex => args[3] == 0,
+            libc::SYS_rt_sigtimedwait => args[2] == 0,
+            libc::SYS_fcntl => true,
             _ => false,
         },
         Doing::Running | Doing::Ended => false,
@@ -100,24 +109,9 @@ pub(crate) fn polls(doing: Doing) -> bool {
     matches!(doing, Doing::Blocked(libc::SYS_clock_nanosleep | libc::SYS_nanosleep, _))
 }
 
-/// A process and all its descendants.
-pub(crate) fn tree(pid: i32) -> Vec<i32> {
-    let mut pids = vec![pid];
-    let mut at = 0;
-    while at < pids.len() {
-        for tid in tids(pids[at]) {
-            let children = fs::read_to_string(format!("/proc/{}/task/{tid}/children", pids[at]))
-                .unwrap_or_default();
-            pids.extend(children.split_whitespace().filter_map(|child| child.parse::<i32>().ok()));
-        }
-        at += 1;
-    }
-    pids
-}
-
-fn tids(pid: i32) -> Vec<i32> {
-    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
-    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+/// The thread sanitizer has a thread of its own, which wakes now and then.
+pub(crate) fn is_sanitizer(task: Task) -> bool {
+    task.tid != task.pid && polls(task.doing())
 }
 
 /// Every task of a server, its children's included.
@@ -130,9 +124,13 @@ pub(crate) fn tasks(server: &Server) -> Vec<Task> {
     tasks
 }
 
-/// The main thread of the server's first process.
-pub(crate) fn main_task(server: &Server) -> Task {
-    Task { pid: server.pid(), tid: server.pid() }
+/// The task that serves, or the first of them: a pool's first process or thread only waits for
+/// signals, once the server is at rest.
+pub(crate) fn serving_task(server: &Server) -> Task {
+    let waits_for_signals =
+        |task: &Task| matches!(task.doing(), Doing::Blocked(libc::SYS_rt_sigtimedwait, _));
+    let serves = |task: &Task| !waits_for_signals(task) && !is_sanitizer(*task);
+    tasks(server).into_iter().find(serves).expect("somebody serves")
 }
 
 /// The descriptors of a process and what they are, in order.
@@ -169,8 +167,8 @@ fn at_rest(server: &Server) -> Option<Rest> {
     let mut rest = Rest { tasks: Vec::new(), descriptors: Vec::new() };
     for task in tasks(server) {
         let doing = task.doing();
-        // The thread sanitizer has a thread of its own, which comes late and wakes now and then.
-        if polls(doing) && task.tid != task.pid {
+        // It comes late.
+        if is_sanitizer(task) {
             continue;
         }
         if !sleeps(doing) && !polls(doing) {
@@ -244,11 +242,20 @@ pub(crate) fn state(pid: i32) -> Option<String> {
     status(&format!("/proc/{pid}"), "State")
 }
 
-/// Stops a server's first process for as long as `body` takes: nothing is accepted meanwhile.
+/// Stops a server's processes for as long as `body` takes: nothing is accepted meanwhile.
 pub(crate) fn stopped<R>(server: &Server, body: impl FnOnce() -> R) -> R {
-    server.signal(nix::sys::signal::Signal::SIGSTOP);
-    until("the server is stopped", || state(server.pid()).as_deref() == Some("T"));
+    let pids = tree(server.pid());
+    let signal = |signal| {
+        for &pid in &pids {
+            // A child may have ended.
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    };
+    signal(Signal::SIGSTOP);
+    // Each thread by itself: one may accept a last client while another has stopped.
+    let is_stopped = |tid: i32| state(tid).is_none_or(|state| state == "T");
+    until("the server is stopped", || pids.iter().flat_map(|&pid| tids(pid)).all(is_stopped));
     let result = body();
-    server.signal(nix::sys::signal::Signal::SIGCONT);
+    signal(Signal::SIGCONT);
     result
 }

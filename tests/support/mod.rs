@@ -5,11 +5,13 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 
+use nix::libc;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use socklab::server::Design;
@@ -193,4 +195,40 @@ pub fn children(pid: i32) -> Vec<i32> {
         .split_whitespace()
         .filter_map(|child| child.parse().ok())
         .collect()
+}
+
+/// A process and all its descendants.
+pub fn tree(pid: i32) -> Vec<i32> {
+    let mut pids = vec![pid];
+    let mut at = 0;
+    while at < pids.len() {
+        for tid in tids(pids[at]) {
+            let children =
+                std::fs::read_to_string(format!("/proc/{}/task/{tid}/children", pids[at]))
+                    .unwrap_or_default();
+            pids.extend(children.split_whitespace().filter_map(|child| child.parse::<i32>().ok()));
+        }
+        at += 1;
+    }
+    pids
+}
+
+/// The threads of a process.
+pub fn tids(pid: i32) -> Vec<i32> {
+    let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// A descriptor of another process, as one of ours.
+pub fn descriptor(pid: i32, fd: i32) -> OwnedFd {
+    // SAFETY: takes integers, returns a descriptor that is ours or -1.
+    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    assert!(pidfd >= 0, "pidfd_open: {}", std::io::Error::last_os_error());
+    // SAFETY: just made, and nobody else's.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd as i32) };
+    // SAFETY: as above; the pidfd is open.
+    let copy = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0) };
+    assert!(copy >= 0, "pidfd_getfd: {}", std::io::Error::last_os_error());
+    // SAFETY: just made, and nobody else's.
+    unsafe { OwnedFd::from_raw_fd(copy as i32) }
 }

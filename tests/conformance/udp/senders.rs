@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use super::{Asker, FORMATS, has_ipv6, serves_once, unread, until_quiet};
 use crate::cases::{Case, all, is_udp, part, skip};
-use crate::watch::{main_task, rest, stopped, until};
+use crate::watch::{rest, serving_task, stopped, until};
 
 const INSIDE: &str = "SOCKLAB_OWN_NETWORK";
 
@@ -132,11 +132,11 @@ fn does_not_bounce(case: &Case, first: &str, second: &str, counts: bool) {
         drop(victim);
         let b = case.start_with(&["--bind", "127.0.0.2", "--port", &port, "--format", second]);
         rest(&b);
-        let wakes = main_task(&b).status("voluntary_ctxt_switches");
+        let wakes = serving_task(&b).status("voluntary_ctxt_switches");
         (b, wakes)
     });
     until("the second server reads the first one's answer", || {
-        main_task(&b).status("voluntary_ctxt_switches") > wakes
+        serving_task(&b).status("voluntary_ctxt_switches") > wakes
     });
     let grown = |expected: [u64; 3]| {
         if counts {

@@ -3,3 +3,4 @@
 pub mod epoll;
 pub mod packet_info;
 pub mod prctl;
+pub mod tcp_info;

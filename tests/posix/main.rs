@@ -44,6 +44,8 @@ mod sys_select;
 mod sys_socket;
 /// `<sys/wait.h>`: children and what became of them.
 mod sys_wait;
+/// Linux's `TCP_INFO` and `SO_MEMINFO`.
+mod tcp_info;
 /// `<time.h>`: clocks and the calendar.
 mod time;
 /// `<sys/socket.h>`: sending and receiving.

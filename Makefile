@@ -24,7 +24,7 @@ C_SANITIZED := $(addprefix target/c/sanitized/,$(PROGRAMS)) \
 	$(addprefix target/c/thread-sanitized/,$(THREADED))
 C_BENCH := target/c/bench/fibonacci target/c/bench/fibonacci-O0 target/c/bench/fibonacci-inlined
 
-.PHONY: help build c run test check lint fmt clippy doc clean client client-time bench-service tools \
+.PHONY: help build c run test check lint fmt clippy doc clean client client-time bench-service experiments tools \
 	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) FORCE
 .DELETE_ON_ERROR:
 
@@ -51,6 +51,11 @@ client: $(SOCKLAB) ## ask a Fibonacci server: make client N=30
 
 client-time: $(SOCKLAB) ## ask a time server
 	@exec $(SOCKLAB) client time $(HOST) $(PORT) $(ARGS)
+
+experiments: $(SOCKLAB) ## what the kernel does: whom it wakes, who gets it, how many wait
+	@$(SOCKLAB) experiment herd
+	@$(SOCKLAB) experiment balance
+	@$(SOCKLAB) experiment backlog
 
 test: tools $(SOCKLAB) c $(C_SANITIZED) ## run all tests
 	cargo test --release --quiet

@@ -10,4 +10,6 @@ pub mod server;
 
 pub mod client;
 
+pub mod experiment;
+
 pub mod cli;

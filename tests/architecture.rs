@@ -11,11 +11,17 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("service", &["service", "posix", "linux"], &["proptest"]),
     ("server", &["server", "service", "posix", "linux"], &[]),
     ("client", &["client", "service", "posix", "linux"], &[]),
-    ("cli", &["cli", "server", "client", "service", "posix", "linux"], &["clap", "comfy_table"]),
+    ("experiment", &["experiment", "posix", "linux"], &["serde"]),
+    (
+        "cli",
+        &["cli", "server", "client", "service", "experiment", "posix", "linux"],
+        &["clap", "comfy_table", "serde", "serde_json"],
+    ),
 ];
 
 /// All crates that Cargo.toml names, `std` aside.
-const CRATES: &[&str] = &["libc", "errno", "nix", "clap", "comfy_table", "proptest"];
+const CRATES: &[&str] =
+    &["libc", "errno", "nix", "clap", "comfy_table", "serde", "serde_json", "proptest"];
 
 /// The files outside `posix` and `linux` in which `unsafe` may stand, and why.
 const UNSAFE: &[(&str, &str)] = &[
@@ -104,7 +110,7 @@ fn arrows() {
                 wrong.push(format!("{} imports {name}", source.path));
             }
         }
-        if matches!(source.module(), "service" | "server" | "client")
+        if matches!(source.module(), "service" | "server" | "client" | "experiment")
             && source.code.contains("std::net")
         {
             wrong.push(format!("{} imports std::net", source.path));

@@ -4,6 +4,7 @@
 
 mod client;
 mod designs;
+mod experiment;
 mod serve;
 
 use std::io::{self, Write};
@@ -25,7 +26,8 @@ use crate::posix::sys_socket::timeval;
 Examples:
   socklab designs             the servers, and what breaks them
   socklab serve forked        one of them, until Ctrl-C
-  socklab client fib -n 30    in another terminal"
+  socklab client fib -n 30    in another terminal
+  socklab experiment herd     what the kernel does"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -37,6 +39,7 @@ enum Command {
     Serve(serve::Arguments),
     Client(client::Arguments),
     Designs(designs::Arguments),
+    Experiment(experiment::Arguments),
 }
 
 /// What ends a command without success: a line for standard error and an exit status.
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Client(arguments) => client::run(&arguments),
             Command::Designs(arguments) => designs::run(&arguments),
+            Command::Experiment(arguments) => experiment::run(&arguments),
         },
         Err(error) => mistake(&error),
     };

@@ -29,6 +29,10 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["client", "time"], &["[HOST]", "[PORT]", "--timeout", "Examples:"]),
     (&["client", "nonblocking"], &["<HOST>", "<PORT>", "--timeout", "Examples:"]),
     (&["designs"], &["--markdown", "Examples:"]),
+    (&["experiment"], &["herd", "balance", "backlog"]),
+    (&["experiment", "herd"], &["--workers", "--connections", "--json", "15", "200", "Examples:"]),
+    (&["experiment", "balance"], &["--workers", "--connections", "--json", "300", "Examples:"]),
+    (&["experiment", "backlog"], &["--json", "Examples:"]),
 ];
 
 #[test]
@@ -73,7 +77,9 @@ fn every_example_is_a_command() {
 
 #[test]
 fn alone_it_shows_its_help_and_fails() {
-    for (command, word) in [(&[][..], "serve"), (&["client"], "nonblocking")] {
+    for (command, word) in
+        [(&[][..], "serve"), (&["client"], "nonblocking"), (&["experiment"], "herd")]
+    {
         let output = run(command);
         assert_eq!(output.status.code(), Some(2));
         assert!(output.stdout.is_empty() && stderr(&output).contains(word), "{output:?}");
@@ -133,6 +139,21 @@ fn a_mistake_is_one_line_and_status_2() {
             &["serve", "forked", "--timeout", "5"],
             "error: '--timeout' does nothing in the design forked",
         ),
+        (
+            &["experiment", "herd", "--workers", "100000"],
+            "error: invalid value '100000' for '--workers <N>': the number of workers is one from \
+             1 to 256",
+        ),
+        (
+            &["experiment", "balance", "--connections", "0"],
+            "error: invalid value '0' for '--connections <N>': the number of connections is one \
+             from 1 to 1000000",
+        ),
+        (
+            &["experiment", "backlog", "--workers", "3"],
+            "error: unexpected argument '--workers' found",
+        ),
+        (&["experiment", "nosuch"], "error: unrecognized subcommand 'nosuch'"),
         (&["client", "fib", "localhost", "9000", "37"], "error: unexpected argument '37' found"),
         (
             &["client", "nonblocking"],

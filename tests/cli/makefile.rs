@@ -28,9 +28,18 @@ fn help_lists_every_design_and_target() {
     listed.sort_unstable();
     names.sort_unstable();
     assert_eq!(listed, names, "the C programs (left) and the registry (right)");
-    for target in
-        ["help", "build", "run-%", "run-c-%", "run", "client", "client-time", "test", "check"]
-    {
+    for target in [
+        "help",
+        "build",
+        "run-%",
+        "run-c-%",
+        "run",
+        "client",
+        "client-time",
+        "experiments",
+        "test",
+        "check",
+    ] {
         let line = format!("  make {target} ");
         assert!(help.lines().any(|shown| shown.starts_with(&line)), "no {target} in:\n{help}");
     }

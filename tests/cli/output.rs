@@ -4,7 +4,13 @@ use std::process::{Command, Output, Stdio};
 
 use crate::support;
 
-const TABLES: [&[&str]; 3] = [&["designs"], &["designs", "--markdown"], &["--help"]];
+const TABLES: [&[&str]; 5] = [
+    &["designs"],
+    &["designs", "--markdown"],
+    &["--help"],
+    &["experiment", "backlog"],
+    &["experiment", "backlog", "--json"],
+];
 
 fn assert_failed(output: &Output, line: &str) {
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -38,7 +44,14 @@ fn a_full_disk() {
 
 #[test]
 fn no_escapes_except_for_a_terminal() {
-    for args in [&["designs"][..], &["--help"], &["serve", "--help"], &["nosuch"], &[]] {
+    for args in [
+        &["designs"][..],
+        &["--help"],
+        &["serve", "--help"],
+        &["experiment", "backlog"],
+        &["nosuch"],
+        &[],
+    ] {
         for environment in [&[][..], &[("NO_COLOR", "1")], &[("TERM", "xterm-256color")]] {
             let mut command = support::socklab();
             command.args(args).env_remove("NO_COLOR").envs(environment.iter().copied());

@@ -40,8 +40,7 @@ fn numbers(row: &Value, field: &str) -> Vec<u64> {
     values.iter().map(|value| value.as_u64().expect("a number")).collect()
 }
 
-/// A worker that shares a lock or memory with others may sleep once more than it was woken, so what
-/// is certain is who woke, and that those who did slept again.
+/// A worker may also sleep for a lock of the kernel's, so the bounds leave room above.
 #[test]
 fn the_herd() {
     let outcome = outcome(&["herd", "--workers", "15", "--connections", "100"]);

@@ -34,6 +34,7 @@ pages! {
     select "docs/select.md"
     options "docs/options.md"
     names "docs/names.md"
+    experiments "docs/experiments.md"
 }
 
 #[test]

@@ -170,16 +170,7 @@ fn balance_table(table: &mut Table, rows: &[balance::Row]) {
 
 fn backlog_table(table: &mut Table, rows: &[backlog::Row]) {
     dense(table);
-    table.set_header([
-        "listen(n)",
-        "Send-Q",
-        "Recv-Q",
-        "completed",
-        "",
-        "next client",
-        "drops",
-        "ListenOverflows",
-    ]);
+    table.set_header(["n", "Send-Q", "Recv-Q", "fit", "", "next", "drops", "overflows"]);
     let most = rows.iter().filter_map(|row| row.completed).max().unwrap_or_default();
     for row in rows {
         let completed = row.completed.map_or_else(|| String::from("-"), |count| count.to_string());
@@ -212,10 +203,10 @@ fn align_right(table: &mut Table, columns: &[usize]) {
     }
 }
 
-/// At most 15 characters; something, however little, is seen.
+/// At most 12 characters, in halves of one; something, however little, is seen.
 fn bar(value: f64, most: f64) -> String {
-    let length = if value > 0.0 { (value / most * 15.0).round().max(1.0) } else { 0.0 };
-    "█".repeat(length as usize)
+    let halves = if value > 0.0 { (value / most * 24.0).round().max(1.0) as usize } else { 0 };
+    "█".repeat(halves / 2) + if halves % 2 == 1 { "▌" } else { "" }
 }
 
 /// How far it is, on a terminal, from the second second on.

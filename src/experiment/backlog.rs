@@ -16,7 +16,7 @@ use crate::posix::sys_socket::*;
 /// The backlog.
 pub const EXPERIMENT: Experiment = Experiment {
     name: "backlog",
-    measured: "connections completed before the first SYN that the listening socket drops; nobody \
+    measured: "how many connections fit listen(n), until the next client's SYN is dropped; nobody \
                accepts",
     unit: "connections",
 };

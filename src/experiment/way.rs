@@ -65,14 +65,13 @@ impl Way {
 
     /// What a worker has of its own: its epoll instance.
     pub(super) fn epoll(self, listenfd: &OwnedFd) -> Result<Option<OwnedFd>> {
-        let mut event = epoll_event();
-        event.events = match self {
-            Epoll => EPOLLIN as u32,
-            EpollExclusive => (EPOLLIN | EPOLLEXCLUSIVE) as u32,
+        let events = match self {
+            Epoll => EPOLLIN,
+            EpollExclusive => EPOLLIN | EPOLLEXCLUSIVE,
             _ => return Ok(None),
         };
         let epfd = epoll_create1(0)?;
-        epoll_ctl(&epfd, EPOLL_CTL_ADD, listenfd, Some(&event))?;
+        epoll_ctl(&epfd, EPOLL_CTL_ADD, listenfd, Some(&epoll_event::new(events, 0)))?;
         Ok(Some(epfd))
     }
 
@@ -93,7 +92,7 @@ impl Way {
             select(listenfd.as_raw_fd() + 1, Some(&mut rset), None, None, None)?;
         }
         if let Some(epfd) = epfd {
-            epoll_wait(epfd, &mut [epoll_event()], -1)?;
+            epoll_wait(epfd, &mut [epoll_event::new(0, 0)], -1)?;
         }
         accept(listenfd).map(|(connfd, _cliaddr)| connfd)
     }

@@ -2,16 +2,18 @@
 //! spinning, and goes on when there are some again.
 
 use nix::sys::resource::{Resource, getrlimit};
-use socklab::server::PerClient;
+use socklab::server::{PerClient, Pool};
 
-use crate::cases::{Case, each, is_tcp, skip};
+use crate::cases::{Case, POOL, each, is_tcp, skip};
 use crate::support::{Ended, Server, command};
 use crate::tools::{limit, unprivileged};
-use crate::watch::{descriptors, polls, rest, serving_task, ticks, until, until_rest};
+use crate::watch::{
+    Task, descriptors, naps_of, polls, rest, serving_task, ticks, until, until_rest,
+};
 use crate::wire::{Client, assert_serves};
 
 /// Status 0, and on standard error nothing but this line, at most once in a second.
-fn assert_reported(ended: &Ended, end: &str) {
+pub(crate) fn assert_reported(ended: &Ended, end: &str) {
     assert!(ended.status.success() && !ended.left, "{ended:?}");
     assert!(!ended.stderr.is_empty(), "it said nothing");
     for line in ended.stderr.lines() {
@@ -20,17 +22,13 @@ fn assert_reported(ended: &Ended, end: &str) {
     assert!(ended.stderr.lines().count() < 30, "{:?}", ended.stderr);
 }
 
-fn naps(server: &Server) -> u64 {
-    serving_task(server).status("voluntary_ctxt_switches").expect("it lives")
-}
-
 #[test]
 fn no_descriptor() {
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
     each(is_tcp, |case| {
         let server = case.start_single();
         let before = rest(&server);
-        let pid = serving_task(&server).pid;
+        let Task { pid, tid } = serving_task(&server);
         // A client that is being served when the shortage comes.
         let held = case.is_concurrent().then(|| {
             let client = Client::connect(&server);
@@ -48,14 +46,14 @@ fn no_descriptor() {
         };
         // A server that is blocked in accept() has reserved the next one's descriptor.
         let first = ask();
-        let slept = naps(&server);
+        let slept = naps_of(tid);
         until("it is answered, or not accepted again and again", || {
-            first.has_answer() || (naps(&server) >= slept + 4 && !first.is_accepted())
+            first.has_answer() || (naps_of(tid) >= slept + 4 && !first.is_accepted())
         });
         let clients = [first, ask()];
         // It looks again and again, and sleeps in between: one that spins never goes to sleep.
-        let (used, slept) = (ticks(&server), naps(&server));
-        until("it has tried four times", || naps(&server) >= slept + 4);
+        let (used, slept) = (ticks(&server), naps_of(tid));
+        until("it has tried four times", || naps_of(tid) >= slept + 4);
         let used = ticks(&server) - used;
         let [first, second] = &clients;
         assert!(!second.is_accepted() && !second.has_answer(), "accepted, without a descriptor");
@@ -77,9 +75,12 @@ fn no_descriptor() {
 }
 
 /// A server of somebody who may have no further process or thread.
-fn start_unprivileged(case: &Case) -> Option<(Server, Option<u32>)> {
+pub(crate) fn start_unprivileged(case: &Case) -> Option<(Server, Option<u32>)> {
     let mut program = command(case.language, case.design);
     program.args(["--port", "0"]);
+    if case.design.promises.pool != Pool::None {
+        program.args(["--workers", &POOL.to_string()]);
+    }
     match unprivileged(program) {
         Ok((program, uid)) => Some((Server::spawn(program), uid)),
         Err(why) => {

@@ -232,6 +232,11 @@ pub(crate) fn ignores(pid: i32, signal: i32) -> bool {
     u64::from_str_radix(&mask, 16).expect("a mask") & (1 << (signal - 1)) != 0
 }
 
+/// How often a task has gone to sleep.
+pub(crate) fn naps_of(tid: i32) -> u64 {
+    Task { pid: tid, tid }.status("voluntary_ctxt_switches").expect("it lives")
+}
+
 /// Who traces a task; 0 is nobody.
 pub(crate) fn tracer(pid: i32) -> u64 {
     Task { pid, tid: pid }.status("TracerPid").unwrap_or(0)

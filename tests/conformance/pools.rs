@@ -1,0 +1,142 @@
+//! Pools of processes: a worker that dies is replaced, one that can't be is tried again, and none
+//! outlives its server.
+
+use std::collections::BTreeSet;
+
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use socklab::server::{Design, Pool};
+
+use crate::cases::{POOL, all, each, run};
+use crate::shortage::{assert_reported, start_unprivileged};
+use crate::support::Server;
+use crate::tools::limit;
+use crate::watch::{descriptors, rest, state, until};
+use crate::wire::{Client, End, assert_serves};
+
+fn has_processes(design: &Design) -> bool {
+    design.promises.pool == Pool::Processes
+}
+
+fn signal(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).expect("a worker is there");
+}
+
+fn workers(server: &Server) -> BTreeSet<i32> {
+    server.children().into_iter().collect()
+}
+
+fn has_not_ended(pid: i32) -> bool {
+    state(pid).is_some_and(|state| state != "Z")
+}
+
+#[test]
+fn a_worker_that_dies_is_replaced() {
+    each(has_processes, |case| {
+        let server = case.start();
+        for end in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGUSR1] {
+            rest(&server);
+            let held = Client::connect(&server);
+            held.until_accepted();
+            let before = workers(&server);
+            assert_eq!(before.len(), POOL);
+            for &worker in &before {
+                signal(worker, end);
+            }
+            until("every worker is another", || {
+                let now = workers(&server);
+                now.len() == POOL && now.is_disjoint(&before)
+            });
+            // Its client went with the worker; nobody else's did.
+            assert_eq!(held.read(), (String::new(), End::Closed), "{end}");
+            for _ in 0..2 * POOL {
+                assert_serves(&server);
+            }
+            rest(&server);
+            // Nothing is left of those that died: the workers have what they always had.
+            for worker in workers(&server) {
+                let sockets = |(_, what): &(i32, String)| what.starts_with("socket:");
+                let before = descriptors(server.pid()).iter().filter(|fd| sockets(fd)).count();
+                let now = descriptors(worker).iter().filter(|fd| sockets(fd)).count();
+                assert!(now <= before.max(1), "worker {worker} has {now} sockets");
+            }
+        }
+        case.stop(server).assert_clean();
+    });
+}
+
+/// One of two dies while the other is held by a silent client: who asks is served all the same.
+#[test]
+fn a_dead_worker_keeps_nobody_waiting() {
+    each(has_processes, |case| {
+        let server = case.start();
+        rest(&server);
+        let before = workers(&server);
+        let held = Client::connect(&server);
+        held.until_accepted();
+        let row = held.server_end().expect("connected");
+        let socket = format!("socket:[{}]", row.inode);
+        let has = |pid: i32| descriptors(pid).iter().any(|(_, what)| *what == socket);
+        let idle = before.iter().copied().find(|&pid| !has(pid)).expect("one is free");
+        signal(idle, Signal::SIGKILL);
+        until("it is gone", || !has_not_ended(idle));
+        assert_serves(&server);
+        until("the pool is full again", || {
+            let now = workers(&server);
+            now.len() == POOL && !now.contains(&idle)
+        });
+        assert!(!held.has_answer(), "the other's client noticed");
+        held.send(b"10\n");
+        held.expect("55");
+        case.stop(server).assert_clean();
+    });
+}
+
+#[test]
+fn no_process_for_a_replacement() {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NPROC).expect("a limit");
+    let soft = if soft == RLIM_INFINITY { String::from("unlimited") } else { soft.to_string() };
+    each(has_processes, |case| {
+        let Some((mut server, uid)) = start_unprivileged(case) else { return };
+        rest(&server);
+        let before = workers(&server);
+        limit(server.pid(), uid, "nproc", "1");
+        for &worker in &before {
+            signal(worker, Signal::SIGKILL);
+        }
+        until("nobody serves", || server.children().is_empty());
+        let waiting = Client::connect(&server);
+        waiting.send(b"10\n");
+        // It goes on trying, in its sleep.
+        let slept = || crate::watch::naps_of(server.pid());
+        let before = slept();
+        until("it has tried four times", || slept() >= before + 4);
+        assert!(!waiting.has_answer());
+        limit(server.pid(), uid, "nproc", &soft);
+        waiting.expect("55");
+        assert!(server.is_alive());
+        assert_reported(&case.stop(server), ": Resource temporarily unavailable");
+    });
+}
+
+/// A server that is killed, and can't stop its workers.
+#[test]
+fn no_worker_outlives_its_server() {
+    let cases = all(has_processes);
+    run(
+        &cases,
+        |case| case.to_string(),
+        |case| {
+            let server = case.start();
+            rest(&server);
+            let held = Client::connect(&server);
+            held.until_accepted();
+            let workers = workers(&server);
+            server.signal(Signal::SIGKILL);
+            until("the workers end", || !workers.iter().copied().any(has_not_ended));
+            assert_eq!(held.read(), (String::new(), End::Closed));
+            until("nobody listens", || crate::diag::listening(server.addr).is_none());
+        },
+    );
+}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// What each module may name of this crate, and which external crates.
 const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("posix", &["posix"], &["libc", "errno"]),
-    ("linux", &["linux", "posix"], &["libc", "errno"]),
+    ("linux", &["linux", "posix"], &["libc", "errno", "io_uring"]),
     ("service", &["service", "posix", "linux"], &["proptest"]),
     ("server", &["server", "service", "posix", "linux"], &[]),
     ("client", &["client", "service", "posix", "linux"], &[]),
@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
 
 /// All crates that Cargo.toml names, `std` aside.
 const CRATES: &[&str] =
-    &["libc", "errno", "nix", "clap", "comfy_table", "serde", "serde_json", "proptest"];
+    &["libc", "errno", "io_uring", "nix", "clap", "comfy_table", "serde", "serde_json", "proptest"];
 
 /// The files outside `posix` and `linux` in which `unsafe` may stand, and why.
 const UNSAFE: &[(&str, &str)] = &[
@@ -187,7 +187,7 @@ fn nothing_prints_by_macro() {
     }
 }
 
-const EVENTS: &[&str] = &["select.rs", "nonblocking.rs", "poll.rs", "epoll.rs"];
+const EVENTS: &[&str] = &["select.rs", "nonblocking.rs", "poll.rs", "epoll.rs", "uring.rs"];
 
 #[test]
 fn a_server_module_is_as_short_as_its_slide() {

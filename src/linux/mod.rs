@@ -1,6 +1,7 @@
 //! What only Linux has, under the rules of [`crate::posix`].
 
 pub mod epoll;
+pub mod io_uring;
 pub mod packet_info;
 pub mod prctl;
 pub mod tcp_info;

@@ -14,6 +14,8 @@ mod epoll;
 mod error;
 /// `<fcntl.h>`: flags of descriptors.
 mod fcntl;
+/// Linux's io_uring: requests in one ring, completions in another.
+mod io_uring;
 /// `<netdb.h>`: hosts, services and protocols.
 mod netdb;
 /// `<netinet/in.h>`: addresses of the Internet.

@@ -19,13 +19,15 @@ PROGRAMS := $(patsubst c-compat/%.c,%,$(filter-out $(SHARED),$(wildcard c-compat
 # Those with threads have a build under the thread sanitizer too.
 THREADED := $(basename $(notdir $(shell grep -l pthread_create c-compat/*.c)))
 DESIGNS := $(filter-out client/%,$(PROGRAMS))
-C := $(addprefix target/c/,$(PROGRAMS))
+# Only uring needs liburing: it comes last, so that all others are built where there is none.
+C := $(addprefix target/c/,$(filter-out uring,$(PROGRAMS)) uring)
 C_SANITIZED := $(addprefix target/c/sanitized/,$(PROGRAMS)) \
 	$(addprefix target/c/thread-sanitized/,$(THREADED))
+LIBURING := liburing (Debian, Ubuntu: liburing-dev; Fedora: liburing-devel; Arch: liburing; Alpine: liburing-dev)
 C_BENCH := target/c/bench/fibonacci target/c/bench/fibonacci-O0 target/c/bench/fibonacci-inlined
 
 .PHONY: help build c run test check lint fmt clippy doc clean client client-time bench-service experiments tools \
-	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) FORCE
+	liburing $(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) FORCE
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -111,6 +113,13 @@ $(filter target/c/thread-sanitized/%,$(C_SANITIZED)): FLAGS := -fsanitize=thread
 $(filter target/c/thread-sanitized/%,$(C_SANITIZED)): target/c/thread-sanitized/%: c-compat/%.c \
 		target/c/thread-sanitized/shared.a
 	$(program)
+
+target/c/uring target/c/sanitized/uring: LIBRARIES := -luring
+target/c/uring target/c/sanitized/uring: | liburing
+
+liburing:
+	@echo '#include <liburing.h>' | $(CC) -E -x c - >/dev/null 2>&1 || \
+		{ echo 'c-compat/uring.c needs $(LIBURING)' >&2; exit 1; }
 
 # The recursion as the twins have it, without optimisation, and with inlining allowed.
 target/c/bench/fibonacci: BENCH_FLAGS := -O2

@@ -225,13 +225,29 @@ _Noreturn void die(const char *call)
     int error = errno;
     bool is_bind = strcmp(call, "bind") == 0;
     const char *remedy = NULL;
+    const char *uring_remedy = NULL;
+    /* Whether and why there is no io_uring is the kernel's or a sandbox's decision. */
+    if (strcmp(call, "io_uring_setup") == 0 || strcmp(call, "io_uring_register") == 0) {
+        if (error == EPERM || error == EACCES)
+            uring_remedy = "forbidden by kernel.io_uring_disabled or by a container's filter: "
+                           "allow it there or take another design";
+        else if (error == ENOSYS)
+            uring_remedy = "the kernel has no io_uring or a container's filter hides it: "
+                           "allow it there or take another design";
+        else if (error == EINVAL)
+            uring_remedy = "what this design uses of io_uring came with Linux 6.1: take another design";
+        else if (error == ENOMEM)
+            uring_remedy = "its rings are locked memory: raise that limit, `ulimit -l`";
+    }
     if ((is_bind || strcmp(call, "listen") == 0) && error == EADDRINUSE)
         remedy = "another socket has this port: stop its owner or take another --port";
     else if (is_bind && error == EACCES)
         remedy = "a port below 1024 needs privilege: take a --port from 1024 on";
     else if (is_bind && error == EADDRNOTAVAIL)
         remedy = "no interface here has this address: take another --bind";
-    if (remedy != NULL)
+    if (uring_remedy != NULL)
+        fprintf(stderr, "%s: %s (%s)\n", call, strerror(error), uring_remedy);
+    else if (remedy != NULL)
         fprintf(stderr, "%s: %s (%s; %s)\n", call, strerror(error), address(&servaddr, servaddrlen), remedy);
     else
         fprintf(stderr, "%s: %s\n", call, strerror(error));

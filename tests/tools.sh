@@ -7,27 +7,35 @@ missing=
 need() { # need COMMAND PACKAGE
     command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
+header() { # header FILE PACKAGE
+    [ -e "/usr/include/$1" ] || missing="$missing $2"
+}
 
 if command -v apt-get >/dev/null 2>&1; then
     install='apt-get install -y --no-install-recommends'
     need nc netcat-openbsd; need python3 python3; need strace strace; need rdate rdate
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script bsdutils
+    header liburing.h liburing-dev
 elif command -v dnf >/dev/null 2>&1; then
     install='dnf install -y'
     need nc netcat; need python3 python3; need strace strace; need rdate rdate
     need netstat net-tools; need ip iproute; need unshare util-linux; need script util-linux
+    header liburing.h liburing-devel
 elif command -v pacman >/dev/null 2>&1; then
     install='pacman -S --noconfirm'
     need nc openbsd-netcat; need python3 python; need strace strace
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script util-linux
+    header liburing.h liburing
 elif command -v apk >/dev/null 2>&1; then
     install='apk add'
     need nc netcat-openbsd; need python3 python3; need strace strace
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script util-linux-misc
+    header liburing.h liburing-dev
 else
     install='your package manager:'
     need nc netcat-openbsd; need python3 python3; need strace strace
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script util-linux
+    header liburing.h liburing
 fi
 
 [ -z "$missing" ] && exit 0

@@ -72,12 +72,15 @@ fn titles_agree() {
 const SERVICE: &[&str] =
     &["handle_request", "handle_datagram", "exchange_new", "advance", "is_answering"];
 
-/// The functions whose calls are compared: all of `posix`, and what the designs share.
+/// The functions whose calls are compared: all of `posix` and `linux`, and what the designs share.
 fn compared() -> BTreeSet<String> {
     let mut names: BTreeSet<String> = SERVICE.iter().map(|name| (*name).to_owned()).collect();
     let mut files = vec![root("src/server/lifecycle.rs"), root("src/client/mod.rs")];
     for header in stems("src/posix", "rs", &["mod", "error", "ffi"]) {
         files.push(root(&format!("src/posix/{header}.rs")));
+    }
+    for header in stems("src/linux", "rs", &["mod"]) {
+        files.push(root(&format!("src/linux/{header}.rs")));
     }
     for file in files {
         let text = fs::read_to_string(file).unwrap();

@@ -18,6 +18,7 @@ mod threaded;
 mod timeout;
 mod udp_iterative;
 mod udp_single;
+mod uring;
 
 pub use options::{DEFAULT_WORKERS, LONGEST_DEFERRAL, MOST_WORKERS, Options, Refusal};
 pub use promise::{Heavy, Idle, PerClient, Pool, Promises, Serves, Silent};
@@ -38,6 +39,7 @@ pub const DESIGNS: &[Design] = &[
     prethreaded::DESIGN,
     poll::DESIGN,
     epoll::DESIGN,
+    uring::DESIGN,
 ];
 
 /// One way to build a server.

@@ -4,7 +4,7 @@
 
 use std::ffi::{CString, c_int};
 
-use crate::posix::error::{EACCES, EADDRINUSE, EADDRNOTAVAIL};
+use crate::posix::error::{EACCES, EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOMEM, ENOSYS, EPERM};
 use crate::posix::netdb::{
     AI_PASSIVE, addrinfo, getaddrinfo, getnameinfo, {NI_NUMERICHOST, NI_NUMERICSERV},
 };
@@ -54,7 +54,7 @@ impl Options {
     }
 }
 
-/// An error at the start, with the address that it is about and what can be done.
+/// An error at the start, with what can be done, and the address if it is about that.
 pub struct Refusal<'a> {
     /// What failed.
     pub error: &'a Error,
@@ -64,6 +64,9 @@ pub struct Refusal<'a> {
 
 impl std::fmt::Display for Refusal<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(remedy) = uring_remedy(self.error) {
+            return write!(f, "{} ({remedy})", self.error);
+        }
         let remedy = match (self.error.call, self.error.errno()) {
             ("bind" | "listen", EADDRINUSE) => {
                 "another socket has this port: stop its owner or take another --port"
@@ -73,6 +76,28 @@ impl std::fmt::Display for Refusal<'_> {
             _ => return write!(f, "{}", self.error),
         };
         write!(f, "{} ({}; {remedy})", self.error, address(self.servaddr))
+    }
+}
+
+/// Whether and why there is no io_uring is the kernel's or a sandbox's decision.
+fn uring_remedy(error: &Error) -> Option<&'static str> {
+    if !matches!(error.call, "io_uring_setup" | "io_uring_register") {
+        return None;
+    }
+    match error.errno() {
+        EPERM | EACCES => Some(
+            "forbidden by kernel.io_uring_disabled or by a container's filter: \
+             allow it there or take another design",
+        ),
+        ENOSYS => Some(
+            "the kernel has no io_uring or a container's filter hides it: \
+             allow it there or take another design",
+        ),
+        EINVAL => {
+            Some("what this design uses of io_uring came with Linux 6.1: take another design")
+        }
+        ENOMEM => Some("its rings are locked memory: raise that limit, `ulimit -l`"),
+        _ => None,
     }
 }
 

@@ -100,6 +100,12 @@ impl Exchange {
         self.length > 0
     }
 
+    /// Whether more may have come than the request: closed with something unread, a connection is reset,
+    /// and the end of file has to go first.
+    pub const fn has_more(&self) -> bool {
+        self.has_more
+    }
+
     /// At most one `recv`, the computation, and one `send`, on a blocking or a non-blocking socket.
     pub fn advance(&mut self, connfd: &OwnedFd) -> Progress {
         if !self.is_answering() {

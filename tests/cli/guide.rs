@@ -10,6 +10,13 @@ fn page(path: &str) -> String {
 }
 
 fn run(path: &str) {
+    let refused = DESIGNS.iter().find_map(|design| {
+        let shown = path == format!("docs/{}.md", design.name);
+        shown.then(|| support::refused(design)).flatten()
+    });
+    if let Some(reason) = refused {
+        return eprintln!("skipped {path}: {reason}");
+    }
     match run_page(path) {
         Ok(blocks) => assert!(blocks > 0, "{path} has no block to run"),
         Err(reason) => eprintln!("skipped {path}: {reason}"),
@@ -32,6 +39,7 @@ pages! {
     threaded "docs/threaded.md"
     blocking "docs/blocking.md"
     select "docs/select.md"
+    uring "docs/uring.md"
     options "docs/options.md"
     names "docs/names.md"
     experiments "docs/experiments.md"

@@ -9,4 +9,5 @@ mod guide;
 mod help;
 mod makefile;
 mod output;
+mod sandbox;
 mod tools;

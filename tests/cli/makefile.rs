@@ -53,6 +53,22 @@ fn help_is_what_make_alone_says() {
     assert_eq!(make(&[]), make(&["help"]));
 }
 
+/// Where there is no liburing, one C program says so; a compiler that fails finds none.
+#[test]
+fn a_missing_liburing_is_named() {
+    let mut make = Command::new(bin().join("make"));
+    make.args(["-B", "target/c/uring", "CC=false"]).current_dir(root());
+    for variable in MAKE_VARIABLES {
+        make.env_remove(variable);
+    }
+    let output = make.output().expect("make runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    let line = stderr.lines().next().unwrap_or_default();
+    assert!(line.starts_with("c-compat/uring.c needs liburing"), "{stderr}");
+    assert!(line.contains("liburing-dev"), "{stderr}");
+}
+
 #[test]
 fn every_design_can_be_run_in_both_languages() {
     let socklab = env!("CARGO_BIN_EXE_socklab");

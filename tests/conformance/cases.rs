@@ -10,7 +10,7 @@ use std::thread;
 use nix::sys::signal::Signal;
 use socklab::server::{DESIGNS, Design, PerClient, Pool, Silent, Transport};
 
-use crate::support::{Ended, Language, Server};
+use crate::support::{Ended, Language, Server, refused};
 use crate::wire::Client;
 
 /// How many cases of one test run at a time.
@@ -92,6 +92,10 @@ pub(crate) fn has_threads(design: &Design) -> bool {
 pub(crate) fn all(meant: impl Fn(&Design) -> bool) -> Vec<Case> {
     let mut cases = Vec::new();
     for design in DESIGNS.iter().filter(|design| meant(design)) {
+        if let Some(why) = refused(design) {
+            skip(design.name, why);
+            continue;
+        }
         let mut languages = vec![Language::Rust, Language::C, Language::Sanitized];
         if has_threads(design) {
             languages.push(Language::ThreadSanitized);

@@ -1,6 +1,9 @@
 //! Real shortages: no descriptor, no process, no thread to be had. The server waits, without
 //! spinning, and goes on when there are some again.
 
+use std::process::Command;
+
+use nix::libc;
 use nix::sys::resource::{Resource, getrlimit};
 use socklab::server::{PerClient, Pool};
 
@@ -8,7 +11,7 @@ use crate::cases::{Case, POOL, each, is_tcp, skip};
 use crate::support::{Ended, Server, command};
 use crate::tools::{limit, unprivileged};
 use crate::watch::{
-    Task, descriptors, naps_of, polls, rest, serving_task, ticks, until, until_rest,
+    Doing, Task, descriptors, naps_of, polls, rest, serving_task, ticks, until, until_rest,
 };
 use crate::wire::{Client, assert_serves};
 
@@ -22,22 +25,41 @@ pub(crate) fn assert_reported(ended: &Ended, end: &str) {
     assert!(ended.stderr.lines().count() < 30, "{:?}", ended.stderr);
 }
 
+/// A server that may open the descriptors below a limit.
+fn start_with_limit(case: &Case, limit: i32) -> Server {
+    let program = command(case.language, case.design);
+    let mut prlimit = Command::new("prlimit");
+    prlimit.arg(format!("--nofile={limit}:")).arg(program.get_program()).args(program.get_args());
+    prlimit.args(["--port", "0"]);
+    Server::spawn(prlimit)
+}
+
 #[test]
 fn no_descriptor() {
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
     each(is_tcp, |case| {
-        let server = case.start_single();
-        let before = rest(&server);
-        let Task { pid, tid } = serving_task(&server);
+        let mut server = case.start_single();
+        let mut before = rest(&server);
+        let Task { mut pid, mut tid } = serving_task(&server);
         // A client that is being served when the shortage comes.
-        let held = case.is_concurrent().then(|| {
-            let client = Client::connect(&server);
-            client.until_accepted();
-            client
-        });
+        let hold = |server: &Server| {
+            case.is_concurrent().then(|| {
+                let client = Client::connect(server);
+                client.until_accepted();
+                client
+            })
+        };
+        let mut held = hold(&server);
         until("the client has its own task", || crate::watch::computing(&server).is_none());
         let open = descriptors(pid);
         let free = (0..).find(|&fd| open.iter().all(|&(open, _)| open != fd)).expect("one");
+        if matches!(Task { pid, tid }.doing(), Doing::Blocked(libc::SYS_io_uring_enter, _)) {
+            // The kernel accepts by the limit that there was when it was told to accept.
+            server = start_with_limit(case, free);
+            before = rest(&server);
+            Task { pid, tid } = serving_task(&server);
+            held = hold(&server);
+        }
         limit(pid, None, "nofile", &free.to_string());
         let ask = || {
             let client = Client::connect(&server);

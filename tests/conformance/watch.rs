@@ -90,6 +90,8 @@ pub(crate) fn sleeps(doing: Doing) -> bool {
     match doing {
         Doing::Blocked(number, args) => match number {
             libc::SYS_accept | libc::SYS_accept4 | libc::SYS_recvfrom | libc::SYS_read => true,
+            // With a time limit it has an extended argument, which this flag announces.
+            libc::SYS_io_uring_enter => args[3] & (1 << 3) == 0,
             // No time limit is given.
             libc::SYS_pselect6 => args[4] == 0,
             // After a stop poll() goes on under this number.

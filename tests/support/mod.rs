@@ -14,6 +14,9 @@ use std::thread::JoinHandle;
 use nix::libc;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use socklab::linux::io_uring::{
+    IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_SINGLE_ISSUER, io_uring_queue_init,
+};
 use socklab::server::Design;
 
 /// Which of a design's programs.
@@ -43,6 +46,15 @@ pub fn command(language: Language, design: &Design) -> Command {
             Command::new(c_program(&format!("thread-sanitized/{}", design.name)))
         }
     }
+}
+
+/// Why a design can't run here, where the kernel or a sandbox refuses what it is made of.
+pub fn refused(design: &Design) -> Option<String> {
+    if !design.slide.ends_with("io_uring") {
+        return None;
+    }
+    let flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+    io_uring_queue_init(8, flags).err().map(|error| error.to_string())
 }
 
 /// The Rust program.

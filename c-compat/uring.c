@@ -177,7 +177,9 @@ int main(int argc, char **argv)
                 if (completion.error == 0) {
                     *client(connfd) = exchange_new(options.max_n);
                     prep_recv(&ring, connfd);
-                } else if (!stopping) {
+                } else if (stopping) {
+                    break;
+                } else {
                     errno = completion.error;
                     is_short = survive("accept");
                 }

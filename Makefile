@@ -26,8 +26,8 @@ C_SANITIZED := $(addprefix target/c/sanitized/,$(PROGRAMS)) \
 LIBURING := liburing (Debian, Ubuntu: liburing-dev; Fedora: liburing-devel; Arch: liburing; Alpine: liburing-dev)
 C_BENCH := target/c/bench/fibonacci target/c/bench/fibonacci-O0 target/c/bench/fibonacci-inlined
 
-.PHONY: help build c run test check lint fmt clippy doc clean client client-time bench-service experiments tools \
-	liburing $(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) FORCE
+.PHONY: help build c run test check lint fmt clippy doc clean client client-time bench-service experiments \
+	instructions tools liburing $(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) FORCE
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -77,6 +77,9 @@ doc:
 
 bench-service: $(C_BENCH) ## the naive recursion: Rust against gcc, as ratios
 	cargo bench --quiet --bench service
+
+instructions: tools $(SOCKLAB) c ## the user instructions of one connection, by callgrind: Rust and C
+	@cargo bench --quiet --bench instructions
 
 clean: ## remove what was built
 	rm -rf target

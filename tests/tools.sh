@@ -16,26 +16,31 @@ if command -v apt-get >/dev/null 2>&1; then
     need nc netcat-openbsd; need python3 python3; need strace strace; need rdate rdate
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script bsdutils
     header liburing.h liburing-dev
+    need valgrind valgrind
 elif command -v dnf >/dev/null 2>&1; then
     install='dnf install -y'
     need nc netcat; need python3 python3; need strace strace; need rdate rdate
     need netstat net-tools; need ip iproute; need unshare util-linux; need script util-linux
     header liburing.h liburing-devel
+    need valgrind valgrind
 elif command -v pacman >/dev/null 2>&1; then
     install='pacman -S --noconfirm'
     need nc openbsd-netcat; need python3 python; need strace strace
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script util-linux
     header liburing.h liburing
+    need valgrind valgrind
 elif command -v apk >/dev/null 2>&1; then
     install='apk add'
     need nc netcat-openbsd; need python3 python3; need strace strace
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script util-linux-misc
     header liburing.h liburing-dev
+    need valgrind valgrind
 else
     install='your package manager:'
     need nc netcat-openbsd; need python3 python3; need strace strace
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script util-linux
     header liburing.h liburing
+    need valgrind valgrind
 fi
 
 [ -z "$missing" ] && exit 0

@@ -18,42 +18,6 @@ __attribute__((noinline)) uint64_t fib(uint64_t n)
     }
 }
 
-static bool is_digit(char byte)
-{
-    return byte >= '0' && byte <= '9';
-}
-
-/* The number on a request's line, or what is wrong with it. */
-static const char *parse(const char *line, size_t length, unsigned long max_n, unsigned long *n)
-{
-    if (length > 0 && line[length - 1] == '\r')
-        length--;
-    if (length == 0) return "empty request";
-    size_t start = line[0] == '-' ? 1 : 0;
-    if (length == start) return "not a decimal integer";
-    for (size_t i = start; i < length; i++)
-        if (!is_digit(line[i])) return "not a decimal integer";
-    if (start > 0) return "negative";
-    *n = 0;
-    for (size_t i = 0; i < length; i++) {
-        *n = *n * 10 + (unsigned long)(line[i] - '0');
-        if (*n > max_n) return "too large";
-    }
-    return NULL;
-}
-
-static void parse_request(struct exchange *exchange)
-{
-    unsigned long n;
-    const char *what = parse(exchange->text, exchange->received, exchange->max_n, &n);
-    if (what != NULL) {
-        refuse(exchange, what);
-    } else {
-        exchange->is_requested = true;
-        exchange->requested = (uint8_t)n;
-    }
-}
-
 static enum progress after(int error)
 {
     switch (error) {
@@ -68,21 +32,27 @@ _Static_assert(EAGAIN == EWOULDBLOCK, "one number with two names");
 
 struct exchange exchange_new(unsigned long max_n)
 {
-    return (struct exchange){.max_n = (uint8_t)max_n};
+    struct exchange exchange;
+    /* The answer's room stays as it is: what is sent of it is written before. */
+    memset(&exchange, 0, offsetof(struct exchange, answer));
+    exchange.max_n = (uint8_t)max_n;
+    return exchange;
 }
 
 bool is_answering(const struct exchange *exchange)
 {
-    return exchange->length > 0;
+    return exchange->unsent > 0;
 }
 
-enum progress advance(struct exchange *exchange, int connfd)
+__attribute__((flatten)) enum progress advance(struct exchange *exchange, int connfd)
 {
     if (!is_answering(exchange)) {
         enum progress progress = receive(exchange, connfd);
         if (progress != MORE) return progress;
-        if (exchange->is_requested) answer(exchange, fib(exchange->requested));
-        if (!is_answering(exchange)) return MORE;
+        if (exchange->is_requested)
+            answer(exchange, fib(exchange->number));
+        else if (!is_answering(exchange))
+            return MORE;
     }
     return transmit(exchange, connfd);
 }
@@ -97,10 +67,10 @@ enum progress receive(struct exchange *exchange, int connfd)
 
 enum progress transmit(struct exchange *exchange, int connfd)
 {
-    ssize_t n = send(connfd, exchange->text + exchange->sent, (size_t)(exchange->length - exchange->sent), 0);
+    ssize_t n = send(connfd, exchange->answer + ANSWER_MAX - exchange->unsent, exchange->unsent, 0);
     if (n == -1) return after(errno);
-    exchange->sent = (uint8_t)(exchange->sent + n);
-    if (exchange->sent < exchange->length) return MORE;
+    exchange->unsent = (uint8_t)(exchange->unsent - n);
+    if (exchange->unsent > 0) return MORE;
     if (exchange->has_more) {
         /* Closed with something unread, the connection is reset. The end of file goes first. */
         (void)shutdown(connfd, SHUT_WR);
@@ -111,22 +81,27 @@ enum progress transmit(struct exchange *exchange, int connfd)
 /* Digit by digit: the formatter would cost more than the rest of a short request. */
 void answer(struct exchange *exchange, uint64_t number)
 {
-    char digits[DIGITS_MAX];
-    size_t first = DIGITS_MAX;
-    do {
-        digits[--first] = (char)('0' + number % 10);
+    exchange->unsent = 0;
+    char *digit = exchange->answer + ANSWER_MAX;
+    for (;;) {
+        exchange->unsent++;
+        if (number < 10) {
+            *--digit = (char)('0' + number);
+            break;
+        }
+        *--digit = (char)('0' + number % 10);
         number /= 10;
-    } while (number != 0);
-    exchange->length = (uint8_t)(DIGITS_MAX - first);
-    memcpy(exchange->text, digits + first, exchange->length);
+    }
     exchange->is_requested = false;
 }
 
 void refuse(struct exchange *exchange, const char *what)
 {
-    exchange->length = (uint8_t)snprintf(exchange->text, ANSWER_MAX,
-                                         "error: %s; send a decimal integer from 0 to %d\n", what,
-                                         exchange->max_n);
+    char line[ANSWER_MAX + 1];
+    int length = snprintf(line, sizeof line, "error: %s; send a decimal integer from 0 to %d\n", what,
+                          exchange->max_n);
+    exchange->unsent = (uint8_t)length;
+    memcpy(exchange->answer + ANSWER_MAX - length, line, (size_t)length);
     exchange->is_requested = false;
 }
 
@@ -136,33 +111,60 @@ static void time_out(struct exchange *exchange, int connfd)
     if (!is_answering(exchange)) {
         refuse(exchange, "no complete request in time");
         /* The client may be gone, or not reading; it is not asked twice. */
-        (void)send(connfd, exchange->text, exchange->length, 0);
+        (void)send(connfd, exchange->answer + ANSWER_MAX - exchange->unsent, exchange->unsent, 0);
+    }
+}
+
+/* The line is whole: a number is requested, or something is wrong with it. */
+static void end_of_line(struct exchange *exchange)
+{
+    if (exchange->last == '\r') {
+        exchange->received--;
+        exchange->others--;
+    }
+    if (exchange->received == 0) {
+        refuse(exchange, "empty request");
+    } else if (exchange->others > 0) {
+        bool is_number = exchange->is_negative && exchange->others == 1 && exchange->received > 1;
+        refuse(exchange, is_number ? "negative" : "not a decimal integer");
+    } else if (exchange->number > exchange->max_n) {
+        refuse(exchange, "too large");
+    } else {
+        exchange->is_requested = true;
     }
 }
 
 enum progress take(struct exchange *exchange, const char *bytes, size_t count)
 {
     exchange->has_more = count == RECEIVE_MAX;
+    bool is_whole = false;
     if (count == 0) {
         if (exchange->received == 0 || stopping) return DONE;
-        parse_request(exchange);
-        return MORE;
+        is_whole = true;
     }
     for (size_t i = 0; i < count; i++) {
-        if (bytes[i] == '\n' || bytes[i] == '\0') {
-            parse_request(exchange);
+        char byte = bytes[i];
+        if (byte >= '0' && byte <= '9') {
+            int number = exchange->number * 10 + (byte - '0');
+            exchange->number = (uint8_t)(number < LARGEST_N + 1 ? number : LARGEST_N + 1);
+        } else if (byte == '\n' || byte == '\0') {
+            is_whole = true;
             break;
+        } else {
+            exchange->is_negative |= byte == '-' && exchange->received == 0;
+            exchange->others++;
         }
-        if (exchange->received == REQUEST_MAX) {
-            refuse(exchange, "longer than 32 bytes");
-            break;
-        }
-        exchange->text[exchange->received++] = bytes[i];
+        exchange->last = byte;
+        exchange->received++;
     }
+    if (exchange->received > REQUEST_MAX)
+        refuse(exchange, "longer than 32 bytes");
+    else if (is_whole)
+        end_of_line(exchange);
     return MORE;
 }
 
-void handle_request(int connfd, unsigned long max_n)
+__attribute__((flatten)) void handle_request(int connfd, unsigned long max_n)
 {
     struct exchange exchange = exchange_new(max_n);
     for (;;) {

@@ -15,7 +15,6 @@ enum { REQUEST_MAX = 32 };    /* the longest request, in bytes, without what end
 enum { LARGEST_N = 93 };      /* the largest n whose Fibonacci number fits 64 bits */
 enum { DEFAULT_MAX_N = 45 };  /* the largest n that is computed unless told otherwise */
 enum { ANSWER_MAX = 80 };     /* room for any answer: 20 digits, or an error's line */
-enum { DIGITS_MAX = 20 };     /* the digits of the largest 64-bit number */
 enum { RECEIVE_MAX = 64 };    /* what one recv() asks for: the longest request, and some of what follows */
 
 /* The nth Fibonacci number by the naive recursion: the load that the lecture is about, one call for
@@ -37,14 +36,16 @@ enum progress { MORE, BLOCKED, DONE };
 /* One request and its answer, as far as they have come: what a server has to remember of a client,
    below 100 bytes. */
 struct exchange {
-    char text[ANSWER_MAX]; /* the request's line, then the answer */
     uint8_t max_n;
-    uint8_t received;
+    uint8_t received; /* how many bytes of the request's line have come */
+    uint8_t others;   /* how many of them are no digits */
+    uint8_t number;   /* what the digits say, at most one more than the largest */
+    char last;        /* its last byte */
+    bool is_negative; /* whether its first is a minus */
     bool is_requested;
-    uint8_t requested; /* the number of a whole request, until it is answered */
-    uint8_t length;
-    uint8_t sent;
     bool has_more;
+    uint8_t unsent;          /* how many bytes of the answer are still to be sent: */
+    char answer[ANSWER_MAX]; /* the last ones of its room */
 };
 
 /* Nothing received, nothing sent; requests up to max_n, which is at most LARGEST_N. */

@@ -61,6 +61,7 @@ pub fn epoll_ctl(
 /// `int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout)`: waits, at
 /// most `timeout` milliseconds (-1 for ever), and returns how many of `events` were filled.
 /// [epoll_wait(2)](https://man7.org/linux/man-pages/man2/epoll_wait.2.html)
+#[inline(always)]
 pub fn epoll_wait(epfd: impl AsFd, events: &mut [epoll_event], timeout: c_int) -> Result<c_int> {
     let maxevents = c_int::try_from(events.len()).unwrap_or(c_int::MAX);
     // SAFETY: `events` is at least `maxevents` exclusively borrowed structs; epoll_event is

@@ -34,6 +34,7 @@ impl pollfd {
 /// `int poll(struct pollfd *fds, nfds_t nfds, int timeout)`: waits, at most `timeout` milliseconds
 /// (-1 for ever), until a descriptor is ready; returns how many have `revents`.
 #[doc = manual!("poll", "2")]
+#[inline(always)]
 pub fn poll(fds: &mut [pollfd], timeout: c_int) -> Result<c_int> {
     let nfds = fds.len() as nfds_t;
     // SAFETY: `fds` is `nfds` exclusively borrowed structs; pollfd is transparent over C's.

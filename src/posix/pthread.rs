@@ -70,10 +70,19 @@ pub fn pthread_attr_getdetachstate(attr: &pthread_attr_t) -> Result<c_int> {
 }
 
 mod c {
-    use std::ffi::c_int;
+    use std::ffi::{c_int, c_void};
 
-    // In the C library, but not in the libc crate.
+    use super::Argument;
+
+    // In the C library, but not in the libc crate; or there with a pointer for the argument.
     unsafe extern "C" {
+        pub(super) fn pthread_create(
+            thread: *mut libc::pthread_t,
+            attr: *const libc::pthread_attr_t,
+            start_routine: extern "C" fn(Argument) -> *mut c_void,
+            arg: Argument,
+        ) -> c_int;
+
         pub(super) fn pthread_attr_getdetachstate(
             attr: *const libc::pthread_attr_t,
             detachstate: *mut c_int,
@@ -102,30 +111,73 @@ pub fn pthread_attr_getstacksize(attr: &pthread_attr_t) -> Result<usize> {
 }
 
 /// `int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start_routine)(void *),
-/// void *arg)`: starts a thread that runs `start_routine(arg)`. On failure `arg` is still the
-/// caller's. A panic in `start_routine` aborts the process.
+/// void *arg)`: starts a thread that runs `start_routine(arg)`. An `arg` that is no larger than a
+/// pointer travels in its place, as a cast has it in C; a larger one in a box, which the thread
+/// frees. On failure `arg` is still the caller's. A panic in `start_routine` aborts the process.
 #[doc = manual!("pthread_create", "3")]
-pub fn pthread_create<T: Send + 'static>(
+pub fn pthread_create<F, T>(
     attr: Option<&pthread_attr_t>,
-    start_routine: fn(T),
+    start_routine: F,
     arg: T,
-) -> std::result::Result<pthread_t, (Error, T)> {
-    extern "C" fn start<T>(arg: *mut c_void) -> *mut c_void {
-        // SAFETY: the box that pthread_create() below gave to this one call.
-        let (start_routine, arg) = *unsafe { Box::from_raw(arg.cast::<(fn(T), T)>()) };
-        start_routine(arg);
+) -> std::result::Result<pthread_t, (Error, T)>
+where
+    F: Fn(T) + Copy + Send + 'static,
+    T: Send + 'static,
+{
+    extern "C" fn start<F: Fn(T), T>(arg: Argument) -> *mut c_void {
+        // SAFETY: without a size there is nothing to read; it is the F that was given, which is Copy
+        // and Send.
+        let start_routine = unsafe { ptr::NonNull::<F>::dangling().read() };
+        // SAFETY: what pthread_create() below gave to this one call; T is Send.
+        start_routine(unsafe { taken_out(arg) });
         ptr::null_mut()
     }
-    let boxed = Box::into_raw(Box::new((start_routine, arg)));
-    // SAFETY: `start::<T>` takes the box over, in one thread, which T: Send allows.
-    match unsafe { pthread_create_raw(attr, start::<T>, boxed.cast()) } {
-        Ok(thread) => Ok(thread),
-        Err(error) => {
-            // SAFETY: no thread was made, so the box is still ours.
-            let (_, arg) = *unsafe { Box::from_raw(boxed) };
-            Err((error, arg))
-        }
+    const { assert!(size_of::<F>() == 0, "a function, or a closure that captures nothing") };
+    let _ = start_routine;
+    let arg = put_in(arg);
+    let detachstate = attr.map_or(PTHREAD_CREATE_JOINABLE, |attr| attr.detachstate);
+    let attr = attr.map_or(ptr::null(), |attr| &raw const attr.inner);
+    let mut thread = MaybeUninit::uninit();
+    // SAFETY: `thread` has room for the id, `attr` is null or initialised; `start::<F, T>` takes
+    // `arg` over, in one thread.
+    let returned = unsafe { c::pthread_create(thread.as_mut_ptr(), attr, start::<F, T>, arg) };
+    if let Err(error) = ffi::number("pthread_create", returned) {
+        // SAFETY: no thread was made, so it is still ours.
+        return Err((error, unsafe { taken_out(arg) }));
     }
+    // SAFETY: pthread_create() has succeeded, so it has written the id.
+    Ok(pthread_t { id: unsafe { thread.assume_init() }, detachstate })
+}
+
+/// What passes for `void *`; an argument in its place may have bytes that nobody has written.
+type Argument = MaybeUninit<*mut c_void>;
+
+const fn fits<T>() -> bool {
+    size_of::<T>() <= size_of::<Argument>() && align_of::<T>() <= align_of::<Argument>()
+}
+
+fn put_in<T>(value: T) -> Argument {
+    if !fits::<T>() {
+        return Argument::new(Box::into_raw(Box::new(value)).cast());
+    }
+    let mut arg = Argument::uninit();
+    // SAFETY: there is room for a T, and it is aligned.
+    unsafe { arg.as_mut_ptr().cast::<T>().write(value) };
+    arg
+}
+
+/// # Safety
+///
+/// `arg` is what [`put_in`] has returned for this type, and is given here once.
+unsafe fn taken_out<T>(arg: Argument) -> T {
+    if fits::<T>() {
+        // SAFETY: a T was written there, which is ours alone from here on.
+        return unsafe { arg.as_ptr().cast::<T>().read() };
+    }
+    // SAFETY: a pointer was written there.
+    let boxed = unsafe { arg.assume_init() };
+    // SAFETY: from Box::into_raw, and ours alone.
+    *unsafe { Box::from_raw(boxed.cast::<T>()) }
 }
 
 /// [`pthread_create`] as C has it: an untyped function and pointer.

@@ -62,6 +62,7 @@ fn fits(fd: c_int) -> bool {
 /// `timeout`, on Linux, what is left of it. Refuses, with `EINVAL`, an `nfds` beyond `FD_SETSIZE`,
 /// for which the kernel writes past the end of the sets.
 #[doc = manual!("select", "2")]
+#[inline(always)]
 pub fn select(
     nfds: c_int,
     readfds: Option<&mut fd_set>,

@@ -288,7 +288,9 @@ pub fn connected(connfd: &OwnedFd) {
 /// Closes a remembered socket and forgets it.
 pub fn close_connected(connfd: OwnedFd) {
     let mut connected = CONNECTED.lock().unwrap_or_else(PoisonError::into_inner);
-    connected.retain(|&fd| fd != connfd.as_raw_fd());
+    if let Some(i) = connected.iter().position(|&fd| fd == connfd.as_raw_fd()) {
+        connected.swap_remove(i);
+    }
     // Closed under the lock, so that the number in the list is never another socket's.
     let _ = close(connfd);
     if connected.is_empty() && stopping() {

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::posix::Result;
 use crate::posix::pthread::*;
@@ -40,10 +41,8 @@ pub(super) const DESIGN: Design = Design {
     serve,
 };
 
-struct Client {
-    connfd: OwnedFd,
-    max_n: u64,
-}
+/// Set before the first thread is made, and only read from then on.
+static MAX_N: AtomicU64 = AtomicU64::new(0);
 
 fn serve(options: &Options) -> Result<()> {
     let servaddr = &options.servaddr;
@@ -53,6 +52,7 @@ fn serve(options: &Options) -> Result<()> {
     listen(&listenfd, 5)?;
     let mut attr = pthread_attr_init()?;
     pthread_attr_setstacksize(&mut attr, lifecycle::STACK_SIZE)?;
+    MAX_N.store(options.max_n, Relaxed);
     lifecycle::ready(NAME, &listenfd)?;
 
     loop {
@@ -67,13 +67,14 @@ fn serve(options: &Options) -> Result<()> {
             }
         };
         lifecycle::connected(&connfd);
-        let client = Client { connfd, max_n: options.max_n };
-        match pthread_create(Some(&attr), serve_client, client) {
+        // The descriptor itself is the argument: memory that is freed in a new thread has the
+        // allocator set itself up there, which costs more than the client.
+        match pthread_create(Some(&attr), serve_client, connfd) {
             Ok(thread) => pthread_detach(thread)?,
             // No thread to be had: this client is closed, the server goes on.
-            Err((error, client)) => {
+            Err((error, connfd)) => {
                 lifecycle::report(error);
-                lifecycle::close_connected(client.connfd);
+                lifecycle::close_connected(connfd);
             }
         }
     }
@@ -82,7 +83,7 @@ fn serve(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn serve_client(client: Client) {
-    handle_request(&client.connfd, client.max_n);
-    lifecycle::close_connected(client.connfd);
+fn serve_client(connfd: OwnedFd) {
+    handle_request(&connfd, MAX_N.load(Relaxed));
+    lifecycle::close_connected(connfd);
 }

@@ -23,8 +23,6 @@ pub const DEFAULT_MAX_N: u64 = 45;
 
 /// Room for any answer: 20 digits, or an error's line.
 const ANSWER_MAX: usize = 80;
-/// The digits of the largest 64-bit number.
-const DIGITS_MAX: usize = 20;
 
 /// The nth Fibonacci number by the naive recursion: the load that the lecture is about, one call
 /// for each node of the tree.
@@ -45,6 +43,7 @@ pub fn fib(n: u64) -> u64 {
 
 /// Serves one client on a blocking socket, from its request to its answer. Whatever goes wrong with
 /// a connected socket is that client's trouble alone, so nothing is returned.
+#[inline(always)]
 pub fn handle_request(connfd: &OwnedFd, max_n: u64) {
     let mut exchange = Exchange::new(max_n);
     loop {
@@ -71,33 +70,42 @@ pub enum Progress {
 /// One request and its answer, as far as they have come: what a server has to remember of a client,
 /// below 100 bytes.
 pub struct Exchange {
-    /// The request's line, then the answer.
-    text: [u8; ANSWER_MAX],
     max_n: u8,
+    /// How many bytes of the request's line have come, and how many of them are no digits.
     received: u8,
-    requested: Option<u8>,
-    length: u8,
-    sent: u8,
+    others: u8,
+    /// What the digits say, at most one more than the largest.
+    number: u8,
+    /// Its last byte, and whether its first is a minus.
+    last: u8,
+    is_negative: bool,
+    is_requested: bool,
     has_more: bool,
+    /// How many bytes of the answer are still to be sent: the last ones of its room.
+    unsent: u8,
+    answer: [u8; ANSWER_MAX],
 }
 
 impl Exchange {
     /// Nothing received, nothing sent; requests up to `max_n`, which is at most [`LARGEST_N`].
     pub const fn new(max_n: u64) -> Self {
         Self {
-            text: [0; ANSWER_MAX],
             max_n: max_n as u8,
             received: 0,
-            requested: None,
-            length: 0,
-            sent: 0,
+            others: 0,
+            number: 0,
+            last: 0,
+            is_negative: false,
+            is_requested: false,
             has_more: false,
+            unsent: 0,
+            answer: [0; ANSWER_MAX],
         }
     }
 
     /// Whether it is the answer's turn, so that the socket has to be writable, not readable.
     pub const fn is_answering(&self) -> bool {
-        self.length > 0
+        self.unsent > 0
     }
 
     /// Whether more may have come than the request: closed with something unread, a connection is reset,
@@ -107,23 +115,24 @@ impl Exchange {
     }
 
     /// At most one `recv`, the computation, and one `send`, on a blocking or a non-blocking socket.
+    #[inline(always)]
     pub fn advance(&mut self, connfd: &OwnedFd) -> Progress {
         if !self.is_answering() {
             match self.receive(connfd) {
                 Progress::More => {}
                 other => return other,
             }
-            if let Some(n) = self.requested() {
-                self.answer(fib(n));
-            }
-            if !self.is_answering() {
-                return Progress::More;
+            match self.requested() {
+                Some(n) => self.answer(fib(n)),
+                None if !self.is_answering() => return Progress::More,
+                None => {}
             }
         }
         self.transmit(connfd)
     }
 
     /// One `recv`. Afterwards there may be a number to compute, or an error to answer with.
+    #[inline(always)]
     pub fn receive(&mut self, connfd: &OwnedFd) -> Progress {
         let mut buf = [0; RECEIVE_MAX];
         match recv(connfd, &mut buf, 0) {
@@ -133,12 +142,13 @@ impl Exchange {
     }
 
     /// One `send` of what is left of the answer.
+    #[inline(always)]
     pub fn transmit(&mut self, connfd: &OwnedFd) -> Progress {
         match send(connfd, self.unsent(), 0) {
-            Ok(n) => self.sent += n as u8,
+            Ok(n) => self.unsent -= n as u8,
             Err(error) => return after(error.errno()),
         }
-        if !self.unsent().is_empty() {
+        if self.unsent > 0 {
             return Progress::More;
         }
         if self.has_more {
@@ -150,43 +160,41 @@ impl Exchange {
 
     /// What is left of the answer.
     pub fn unsent(&self) -> &[u8] {
-        &self.text[usize::from(self.sent)..usize::from(self.length)]
+        &self.answer[ANSWER_MAX - usize::from(self.unsent)..]
     }
 
     /// The number of a whole request, until it is answered.
     pub const fn requested(&self) -> Option<u64> {
-        match self.requested {
-            Some(n) => Some(n as u64),
-            None => None,
-        }
+        if self.is_requested { Some(self.number as u64) } else { None }
     }
 
     /// Answers with a number. Digit by digit: the formatter would cost more than the rest of a short
     /// request.
+    #[inline(always)]
     pub fn answer(&mut self, mut number: u64) {
-        let mut digits = [0; DIGITS_MAX];
-        let mut first = DIGITS_MAX;
-        loop {
-            first -= 1;
-            digits[first] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
+        self.unsent = 0;
+        for digit in self.answer.iter_mut().rev() {
+            self.unsent += 1;
+            if number < 10 {
+                *digit = b'0' + number as u8;
                 break;
             }
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
         }
-        let length = DIGITS_MAX - first;
-        self.text[..length].copy_from_slice(&digits[first..]);
-        self.length = length as u8;
-        self.requested = None;
+        self.is_requested = false;
     }
 
     /// Answers with an error's line.
+    #[cold]
     pub fn refuse(&mut self, what: &str) {
-        let mut room = &mut self.text[..];
+        let mut room = &mut self.answer[..];
         // The longest text fits, so this can't fail; a test holds it.
         let _ = writeln!(room, "error: {what}; send a decimal integer from 0 to {}", self.max_n);
-        self.length = (ANSWER_MAX - room.len()) as u8;
-        self.requested = None;
+        let left = room.len();
+        self.answer.rotate_right(left);
+        self.unsent = (ANSWER_MAX - left) as u8;
+        self.is_requested = false;
     }
 
     /// Tells a client that its time is over.
@@ -200,35 +208,58 @@ impl Exchange {
 
     /// Takes what one `recv` of at most [`RECEIVE_MAX`] bytes has brought, nothing being the end of
     /// file.
+    #[inline(always)]
     pub fn take(&mut self, bytes: &[u8]) -> Progress {
         self.has_more = bytes.len() == RECEIVE_MAX;
+        let mut is_whole = false;
         if bytes.is_empty() {
             if self.received == 0 || STOPPING.load(Ordering::SeqCst) {
                 return Progress::Done;
             }
-            self.parse();
-            return Progress::More;
+            is_whole = true;
         }
         for &byte in bytes {
-            let received = usize::from(self.received);
-            if byte == b'\n' || byte == b'\0' {
-                self.parse();
-                break;
+            match byte {
+                b'0'..=b'9' => {
+                    let number = u64::from(self.number) * 10 + u64::from(byte - b'0');
+                    self.number = number.min(LARGEST_N + 1) as u8;
+                }
+                b'\n' | b'\0' => {
+                    is_whole = true;
+                    break;
+                }
+                _ => {
+                    self.is_negative |= byte == b'-' && self.received == 0;
+                    self.others += 1;
+                }
             }
-            if received == REQUEST_MAX {
-                self.refuse("longer than 32 bytes");
-                break;
-            }
-            self.text[received] = byte;
+            self.last = byte;
             self.received += 1;
+        }
+        if usize::from(self.received) > REQUEST_MAX {
+            self.refuse("longer than 32 bytes");
+        } else if is_whole {
+            self.end_of_line();
         }
         Progress::More
     }
 
-    fn parse(&mut self) {
-        match parse(&self.text[..usize::from(self.received)], self.max_n.into()) {
-            Ok(n) => self.requested = Some(n as u8),
-            Err(what) => self.refuse(what),
+    /// The line is whole: a number is requested, or something is wrong with it.
+    #[inline(always)]
+    fn end_of_line(&mut self) {
+        if self.last == b'\r' {
+            self.received -= 1;
+            self.others -= 1;
+        }
+        if self.received == 0 {
+            self.refuse("empty request");
+        } else if self.others > 0 {
+            let is_number = self.is_negative && self.others == 1 && self.received > 1;
+            self.refuse(if is_number { "negative" } else { "not a decimal integer" });
+        } else if self.number > self.max_n {
+            self.refuse("too large");
+        } else {
+            self.is_requested = true;
         }
     }
 }
@@ -243,29 +274,6 @@ const fn after(errno: i32) -> Progress {
 }
 
 const _: () = assert!(EAGAIN == EWOULDBLOCK);
-
-/// The number on a request's line, or what is wrong with it.
-fn parse(line: &[u8], max_n: u64) -> Result<u64, &'static str> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let digits = line.strip_prefix(b"-").unwrap_or(line);
-    if line.is_empty() {
-        return Err("empty request");
-    }
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Err("not a decimal integer");
-    }
-    if digits.len() < line.len() {
-        return Err("negative");
-    }
-    let mut n: u64 = 0;
-    for digit in digits {
-        n = n * 10 + u64::from(digit - b'0');
-        if n > max_n {
-            return Err("too large");
-        }
-    }
-    Ok(n)
-}
 
 #[cfg(test)]
 mod tests {

@@ -44,6 +44,7 @@ bool is_answering(const struct exchange *exchange)
     return exchange->unsent > 0;
 }
 
+/* With all that it calls inlined: to call them costs a third as much as what they do. */
 __attribute__((flatten)) enum progress advance(struct exchange *exchange, int connfd)
 {
     if (!is_answering(exchange)) {
@@ -81,10 +82,9 @@ enum progress transmit(struct exchange *exchange, int connfd)
 /* Digit by digit: the formatter would cost more than the rest of a short request. */
 void answer(struct exchange *exchange, uint64_t number)
 {
-    exchange->unsent = 0;
-    char *digit = exchange->answer + ANSWER_MAX;
-    for (;;) {
-        exchange->unsent++;
+    uint8_t length = 0;
+    for (char *digit = exchange->answer + ANSWER_MAX;;) {
+        length++;
         if (number < 10) {
             *--digit = (char)('0' + number);
             break;
@@ -92,6 +92,7 @@ void answer(struct exchange *exchange, uint64_t number)
         *--digit = (char)('0' + number % 10);
         number /= 10;
     }
+    exchange->unsent = length;
     exchange->is_requested = false;
 }
 
@@ -118,7 +119,7 @@ static void time_out(struct exchange *exchange, int connfd)
 /* The line is whole: a number is requested, or something is wrong with it. */
 static void end_of_line(struct exchange *exchange)
 {
-    if (exchange->last == '\r') {
+    if (exchange->others > 0 && exchange->last == '\r') {
         exchange->received--;
         exchange->others--;
     }

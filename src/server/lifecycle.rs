@@ -278,6 +278,8 @@ static CONNECTED: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
 static NONE_CONNECTED: Condvar = Condvar::new();
 
 /// Remembers a connected socket that a thread is about to serve.
+// Inlined, as is the next: a thread does little else.
+#[inline(always)]
 pub fn connected(connfd: &OwnedFd) {
     CONNECTED.lock().unwrap_or_else(PoisonError::into_inner).push(connfd.as_raw_fd());
     if stopping() {
@@ -286,6 +288,7 @@ pub fn connected(connfd: &OwnedFd) {
 }
 
 /// Closes a remembered socket and forgets it.
+#[inline(always)]
 pub fn close_connected(connfd: OwnedFd) {
     let mut connected = CONNECTED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(i) = connected.iter().position(|&fd| fd == connfd.as_raw_fd()) {

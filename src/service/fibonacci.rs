@@ -43,6 +43,8 @@ pub fn fib(n: u64) -> u64 {
 
 /// Serves one client on a blocking socket, from its request to its answer. Whatever goes wrong with
 /// a connected socket is that client's trouble alone, so nothing is returned.
+// Inlined, with all that it calls, as far as each design's loop: to call them costs a third as much
+// as what they do.
 #[inline(always)]
 pub fn handle_request(connfd: &OwnedFd, max_n: u64) {
     let mut exchange = Exchange::new(max_n);
@@ -172,9 +174,9 @@ impl Exchange {
     /// request.
     #[inline(always)]
     pub fn answer(&mut self, mut number: u64) {
-        self.unsent = 0;
+        let mut length = 0;
         for digit in self.answer.iter_mut().rev() {
-            self.unsent += 1;
+            length += 1;
             if number < 10 {
                 *digit = b'0' + number as u8;
                 break;
@@ -182,6 +184,7 @@ impl Exchange {
             *digit = b'0' + (number % 10) as u8;
             number /= 10;
         }
+        self.unsent = length;
         self.is_requested = false;
     }
 
@@ -247,7 +250,7 @@ impl Exchange {
     /// The line is whole: a number is requested, or something is wrong with it.
     #[inline(always)]
     fn end_of_line(&mut self) {
-        if self.last == b'\r' {
+        if self.others > 0 && self.last == b'\r' {
             self.received -= 1;
             self.others -= 1;
         }

@@ -43,6 +43,7 @@ pages! {
     options "docs/options.md"
     names "docs/names.md"
     experiments "docs/experiments.md"
+    costs "docs/costs.md"
 }
 
 #[test]

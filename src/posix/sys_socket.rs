@@ -137,10 +137,12 @@ pub fn listen(sockfd: impl AsFd, backlog: c_int) -> Result<()> {
     ffi::unit("listen", returned)
 }
 
+// The next two are inlined, or the address is copied twice on its way to a caller that may not look
+// at it.
+
 /// `int accept(int sockfd, struct sockaddr *addr, socklen_t *addrlen)`: takes the first connection
 /// from the queue and returns its connected socket and the peer's address.
 #[doc = manual!("accept", "2")]
-// Inlined, or the address is copied twice on its way to a caller that may not look at it.
 #[inline(always)]
 pub fn accept(sockfd: impl AsFd) -> Result<(OwnedFd, sockaddr_storage)> {
     let mut addr = sockaddr_storage();
@@ -155,7 +157,6 @@ pub fn accept(sockfd: impl AsFd) -> Result<(OwnedFd, sockaddr_storage)> {
 /// `int accept4(int sockfd, struct sockaddr *addr, socklen_t *addrlen, int flags)`: [`accept`] with
 /// `SOCK_NONBLOCK` or `SOCK_CLOEXEC` for the new descriptor.
 #[doc = manual!("accept", "2")]
-// As above.
 #[inline(always)]
 pub fn accept4(sockfd: impl AsFd, flags: c_int) -> Result<(OwnedFd, sockaddr_storage)> {
     let mut addr = sockaddr_storage();

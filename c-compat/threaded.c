@@ -31,6 +31,7 @@ int main(int argc, char **argv)
     if (listen(listenfd, 5) == -1) die("listen");
     pthread_attr_t attr;
     if ((errno = pthread_attr_init(&attr)) != 0) die("pthread_attr_init");
+    if ((errno = pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED)) != 0) die("pthread_attr_setdetachstate");
     if ((errno = pthread_attr_setstacksize(&attr, stack_size())) != 0) die("pthread_attr_setstacksize");
     max_n = options.max_n;
     ready("threaded", listenfd);
@@ -48,9 +49,7 @@ int main(int argc, char **argv)
         /* The descriptor itself is the argument: memory that is freed in a new thread has the
            allocator set itself up there, which costs more than the client. */
         pthread_t thread;
-        if ((errno = pthread_create(&thread, &attr, serve_client, (void *)(intptr_t)connfd)) == 0) {
-            if ((errno = pthread_detach(thread)) != 0) die("pthread_detach");
-        } else {
+        if ((errno = pthread_create(&thread, &attr, serve_client, (void *)(intptr_t)connfd)) != 0) {
             /* No thread to be had: this client is closed, the server goes on. */
             report_errno("pthread_create");
             close_connected(connfd);

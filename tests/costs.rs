@@ -7,15 +7,12 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use socklab::posix::netinet_in::IPPROTO_TCP;
-use socklab::posix::netinet_tcp::TCP_DEFER_ACCEPT;
-use socklab::posix::sys_socket::setsockopt;
 use socklab::server::{DEFAULT_WORKERS, DESIGNS, Design, Pool, Transport};
 
 #[path = "support/mod.rs"]
 mod support;
 
-use support::{Language, Server, descriptor, tids, tree};
+use support::{Language, Server, defer_accept, tids, tree};
 
 /// How many connections are counted: a multiple of 64, since the forked server looks through its list
 /// of children, one call each, whenever that has grown by so many.
@@ -106,19 +103,6 @@ fn is_traced(pid: i32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
     tracer.is_some_and(|tracer| tracer.trim() != "0")
-}
-
-/// Client and request come together, as they mostly do: a loop that looks for the request as soon as it
-/// has accepted finds it. The listening socket is asked to wait for it, from outside.
-fn defer_accept(server: &Server) {
-    for pid in tree(server.pid()) {
-        for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).expect("the server runs") {
-            let fd = entry.unwrap().file_name().to_str().unwrap().parse().unwrap();
-            let copy = descriptor(pid, fd);
-            // Only a listening TCP socket has it.
-            let _ = setsockopt(&copy, IPPROTO_TCP, TCP_DEFER_ACCEPT, &60);
-        }
-    }
 }
 
 /// One request, and the server back where it was: as many processes and threads as at rest.

@@ -8,16 +8,6 @@ mod support;
 use callgrind::{BOUNDS, per_connection};
 use support::Language;
 
-/// Designs that have a bound already and no file yet.
-const COMING: &[&str] = &["poll", "epoll"];
-
-#[test]
-fn what_has_come_is_not_coming() {
-    for name in COMING {
-        assert!(socklab::server::find(name).is_none(), "strike {name} from COMING");
-    }
-}
-
 #[test]
 fn instructions_per_connection_are_within_their_bounds() {
     if !cfg!(all(target_arch = "x86_64", target_env = "gnu")) {
@@ -26,10 +16,7 @@ fn instructions_per_connection_are_within_their_bounds() {
     }
     let mut failures = Vec::new();
     for &(name, rust, c) in BOUNDS {
-        let Some(design) = socklab::server::find(name) else {
-            assert!(COMING.contains(&name), "no design {name}");
-            continue;
-        };
+        let design = socklab::server::find(name).expect("a design");
         // Two servers at a time, and no more: each of them keeps a processor busy.
         let (in_rust, in_c) = std::thread::scope(|scope| {
             let in_rust = scope.spawn(|| per_connection(Language::Rust, design));

@@ -23,13 +23,11 @@ elif command -v dnf >/dev/null 2>&1; then
     need netstat net-tools; need ip iproute; need unshare util-linux; need script util-linux
     header liburing.h liburing-devel
     need valgrind valgrind
-    need valgrind valgrind
 elif command -v pacman >/dev/null 2>&1; then
     install='pacman -S --noconfirm'
     need nc openbsd-netcat; need python3 python; need strace strace
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script util-linux
     header liburing.h liburing
-    need valgrind valgrind
     need valgrind valgrind
 elif command -v apk >/dev/null 2>&1; then
     install='apk add'
@@ -37,13 +35,11 @@ elif command -v apk >/dev/null 2>&1; then
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script util-linux-misc
     header liburing.h liburing-dev
     need valgrind valgrind
-    need valgrind valgrind
 else
     install='your package manager:'
     need nc netcat-openbsd; need python3 python3; need strace strace
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script util-linux
     header liburing.h liburing
-    need valgrind valgrind
     need valgrind valgrind
 fi
 

@@ -51,6 +51,7 @@ fn serve(options: &Options) -> Result<()> {
     bind(&listenfd, servaddr)?;
     listen(&listenfd, 5)?;
     let mut attr = pthread_attr_init()?;
+    pthread_attr_setdetachstate(&mut attr, PTHREAD_CREATE_DETACHED)?;
     pthread_attr_setstacksize(&mut attr, lifecycle::STACK_SIZE)?;
     MAX_N.store(options.max_n, Relaxed);
     lifecycle::ready(NAME, &listenfd)?;
@@ -69,13 +70,10 @@ fn serve(options: &Options) -> Result<()> {
         lifecycle::connected(&connfd);
         // The descriptor itself is the argument: memory that is freed in a new thread has the
         // allocator set itself up there, which costs more than the client.
-        match pthread_create(Some(&attr), serve_client, connfd) {
-            Ok(thread) => pthread_detach(thread)?,
+        if let Err((error, connfd)) = pthread_create(Some(&attr), serve_client, connfd) {
             // No thread to be had: this client is closed, the server goes on.
-            Err((error, connfd)) => {
-                lifecycle::report(error);
-                lifecycle::close_connected(connfd);
-            }
+            lifecycle::report(error);
+            lifecycle::close_connected(connfd);
         }
     }
     close(listenfd)?;

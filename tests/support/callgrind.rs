@@ -3,16 +3,12 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test crate uses its own part")]
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use socklab::posix::netinet_in::IPPROTO_TCP;
-use socklab::posix::netinet_tcp::TCP_DEFER_ACCEPT;
-use socklab::posix::sys_socket::setsockopt;
 use socklab::server::{Design, Idle, PerClient, Serves, Transport};
 
-use super::support::{Language, Server, command};
+use super::support::{Language, Server, command, defer_accept};
 
 /// The bounds that are held: a design, its instructions per connection in Rust and in C, with one
 /// client.
@@ -85,26 +81,6 @@ fn count(language: Language, design: &Design, connections: u32) -> f64 {
     let total = files.map(|file| summary(&file.expect("a file").path())).sum();
     std::fs::remove_dir_all(&folder).expect("our folder");
     total
-}
-
-/// A client is accepted when its request is there, so that a design that tries to receive at once
-/// succeeds at once: otherwise the count depends on who is faster.
-fn defer_accept(server: &Server) {
-    // SAFETY: takes integers, returns a descriptor that is ours or -1.
-    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, server.pid(), 0) };
-    assert!(pidfd >= 0, "pidfd_open: {}", std::io::Error::last_os_error());
-    // SAFETY: just made, and nobody else's.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd as i32) };
-    for entry in std::fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("the server runs") {
-        let fd: i32 = entry.unwrap().file_name().to_str().unwrap().parse().unwrap();
-        // SAFETY: takes integers, returns a descriptor that is ours or -1.
-        let copy = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0) };
-        assert!(copy >= 0, "pidfd_getfd: {}", std::io::Error::last_os_error());
-        // SAFETY: just made, and nobody else's.
-        let copy = unsafe { OwnedFd::from_raw_fd(copy as i32) };
-        // Only a listening TCP socket has it.
-        let _ = setsockopt(&copy, IPPROTO_TCP, TCP_DEFER_ACCEPT, &60);
-    }
 }
 
 fn threads(server: &Server) -> usize {

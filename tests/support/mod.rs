@@ -17,6 +17,9 @@ use nix::unistd::Pid;
 use socklab::linux::io_uring::{
     IORING_SETUP_DEFER_TASKRUN, IORING_SETUP_SINGLE_ISSUER, io_uring_queue_init,
 };
+use socklab::posix::netinet_in::IPPROTO_TCP;
+use socklab::posix::netinet_tcp::TCP_DEFER_ACCEPT;
+use socklab::posix::sys_socket::setsockopt;
 use socklab::server::Design;
 
 /// Which of a design's programs.
@@ -243,4 +246,17 @@ pub fn descriptor(pid: i32, fd: i32) -> OwnedFd {
     assert!(copy >= 0, "pidfd_getfd: {}", std::io::Error::last_os_error());
     // SAFETY: just made, and nobody else's.
     unsafe { OwnedFd::from_raw_fd(copy as i32) }
+}
+
+/// Client and request come together, as they mostly do: a loop that looks for the request as soon as it
+/// has accepted finds it. The listening socket is asked to wait for it, from outside.
+pub fn defer_accept(server: &Server) {
+    for pid in tree(server.pid()) {
+        for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).expect("the server runs") {
+            let fd = entry.unwrap().file_name().to_str().unwrap().parse().unwrap();
+            let copy = descriptor(pid, fd);
+            // Only a listening TCP socket has it.
+            let _ = setsockopt(&copy, IPPROTO_TCP, TCP_DEFER_ACCEPT, &60);
+        }
+    }
 }

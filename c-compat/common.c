@@ -386,8 +386,32 @@ void served(void)
     connfd_to_end = -1;
 }
 
-static pid_t *children;
+static int listenfds[MOST_WORKERS];
+static size_t listenfds_count;
+
+void also_listening(int listenfd)
+{
+    listenfds[listenfds_count++] = listenfd;
+}
+
+struct child {
+    pid_t pid;
+    size_t place; /* in a pool, which of the workers it is, from 0 on */
+};
+
+static struct child *children;
 static size_t children_count, children_room;
+
+/* The places of a pool's workers that have ended. */
+static size_t vacated[MOST_WORKERS];
+static size_t vacated_count;
+
+static void make_room(size_t room)
+{
+    children_room = room;
+    children = realloc(children, room * sizeof *children);
+    if (children == NULL) die("realloc");
+}
 
 /* With SIGCHLD ignored, a child that has ended is nobody's child. */
 static bool is_our_child(pid_t child)
@@ -400,13 +424,13 @@ void child_started(pid_t childpid)
     if (children_count == children_room) {
         size_t alive = 0;
         for (size_t i = 0; i < children_count; i++)
-            if (is_our_child(children[i])) children[alive++] = children[i];
+            if (is_our_child(children[i].pid)) children[alive++] = children[i];
         children_count = alive;
-        children_room = alive + (alive > 64 ? alive : 64);
-        children = realloc(children, children_room * sizeof *children);
-        if (children == NULL) die("realloc");
+        make_room(alive + (alive > 64 ? alive : 64));
     }
-    children[children_count++] = childpid;
+    children[children_count] = (struct child){.pid = childpid, .place = vacancy()};
+    children_count++;
+    if (vacated_count > 0) vacated_count--;
 }
 
 void end_children(void)
@@ -416,10 +440,10 @@ void end_children(void)
     if (signal(SIGCHLD, SIG_DFL) == SIG_ERR) die("signal");
     for (size_t i = 0; i < children_count; i++)
         /* Ours and not waited for, so it can only succeed. */
-        if (is_our_child(children[i])) (void)kill(children[i], SIGTERM);
+        if (is_our_child(children[i].pid)) (void)kill(children[i].pid, SIGTERM);
     for (size_t i = 0; i < children_count; i++)
         /* Fails with EINTR when a signal comes, and with ECHILD when there is nobody to wait for. */
-        while (waitpid(children[i], NULL, 0) == -1 && errno == EINTR) {
+        while (waitpid(children[i].pid, NULL, 0) == -1 && errno == EINTR) {
         }
 }
 
@@ -446,8 +470,10 @@ static void stop_all(void)
     /* First the children learn it, so that they know why accept() fails. */
     for (size_t i = 0; i < children_count; i++)
         /* Ours and not waited for, so it can only succeed. */
-        (void)kill(children[i], SIGTERM);
+        (void)kill(children[i].pid, SIGTERM);
     end_of_file(atomic_exchange(&listenfd_to_end, -1));
+    while (listenfds_count > 0)
+        end_of_file(listenfds[--listenfds_count]);
 }
 
 /* Waits for one of the signals that are held back. A request to stop is obeyed as the handler would:
@@ -466,18 +492,28 @@ void wait_for_stop(void)
         next_signal();
 }
 
+/* Forgets the workers that have ended, but not their places, and returns how many are left. */
+static size_t forget_ended(size_t workers)
+{
+    /* Room for all, so that child_started() forgets nobody. */
+    if (children_room < workers) make_room(workers);
+    pid_t childpid;
+    while ((childpid = waitpid(-1, NULL, WNOHANG)) > 0) {
+        for (size_t i = 0; i < children_count; i++) {
+            if (children[i].pid != childpid) continue;
+            vacated[vacated_count++] = children[i].place;
+            children[i] = children[--children_count];
+            break;
+        }
+    }
+    return children_count;
+}
+
 bool lacks_worker(size_t workers)
 {
     static size_t started;
     while (!stopping) {
-        pid_t childpid;
-        while ((childpid = waitpid(-1, NULL, WNOHANG)) > 0) {
-            size_t alive = 0;
-            for (size_t i = 0; i < children_count; i++)
-                if (children[i] != childpid) children[alive++] = children[i];
-            children_count = alive;
-        }
-        if (children_count == workers) {
+        if (forget_ended(workers) == workers) {
             next_signal();
         } else if (started++ < workers) {
             return true;
@@ -489,6 +525,11 @@ bool lacks_worker(size_t workers)
         }
     }
     return false;
+}
+
+size_t vacancy(void)
+{
+    return vacated_count > 0 ? vacated[vacated_count - 1] : children_count;
 }
 
 void worker(void)

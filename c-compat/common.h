@@ -81,6 +81,13 @@ void wait_for_stop(void);
    then after a pause, in case they all end at once. Returns false when the server is to stop. */
 bool lacks_worker(size_t workers);
 
+/* The place, from 0 on, of the worker that is lacking: the next one, or that of one that has ended. */
+size_t vacancy(void);
+
+/* A pool's further listening socket, which a request to stop ends as well, once there are workers
+   who may wait at it. */
+void also_listening(int listenfd);
+
 /* This process is a pool's child: it ends when its parent does, and a signal ends its wait for the
    next client, since the listening socket is not its own to shut down. */
 void worker(void);

@@ -150,18 +150,36 @@ pub fn report(what: impl Display) {
     }
 }
 
-static CHILDREN: Mutex<Vec<pid_t>> = Mutex::new(Vec::new());
+static LISTENFDS: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
+
+/// A pool's further listening socket, which a request to stop ends as well, once there are workers
+/// who may wait at it.
+pub fn also_listening(listenfd: &OwnedFd) {
+    LISTENFDS.lock().unwrap_or_else(PoisonError::into_inner).push(listenfd.as_raw_fd());
+}
+
+struct Child {
+    pid: pid_t,
+    /// In a pool, which of the workers it is, from 0 on.
+    place: usize,
+}
+
+static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+/// The places of a pool's workers that have ended.
+static VACATED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
 /// Remembers a child. Those that have ended are forgotten whenever twice as many are remembered as
 /// were last found alive, so that the list stays short.
 pub fn child_started(childpid: pid_t) {
     let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
     if children.len() == children.capacity() {
-        children.retain(|&child| is_our_child(child));
+        children.retain(|child| is_our_child(child.pid));
         let room = children.len().max(64);
         children.reserve_exact(room);
     }
-    children.push(childpid);
+    let vacated = VACATED.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let place = vacated.unwrap_or(children.len());
+    children.push(Child { pid: childpid, place });
 }
 
 /// With SIGCHLD ignored, a child that has ended is nobody's child.
@@ -175,15 +193,15 @@ pub fn end_children() -> Result<()> {
     // hit a stranger.
     signal(SIGCHLD, SIG_DFL)?;
     let children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
-    for &child in children.iter() {
-        if is_our_child(child) {
+    for child in children.iter() {
+        if is_our_child(child.pid) {
             // Ours and not waited for, so it can only succeed.
-            let _ = kill(child, SIGTERM);
+            let _ = kill(child.pid, SIGTERM);
         }
     }
-    for &child in children.iter() {
+    for child in children.iter() {
         // Fails with EINTR when a signal comes, and with ECHILD when there is nobody to wait for.
-        while waitpid(child, 0).is_err_and(|error| error.errno() == EINTR) {}
+        while waitpid(child.pid, 0).is_err_and(|error| error.errno() == EINTR) {}
     }
     Ok(())
 }
@@ -211,11 +229,14 @@ fn next_signal() -> Result<()> {
 fn stop_all() {
     STOPPING.store(true, SeqCst);
     // First the children learn it, so that they know why accept() fails.
-    for &child in CHILDREN.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+    for child in CHILDREN.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         // Ours and not waited for, so it can only succeed.
-        let _ = kill(child, SIGTERM);
+        let _ = kill(child.pid, SIGTERM);
     }
     end_of_file(LISTENFD.swap(-1, SeqCst));
+    for fd in LISTENFDS.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        end_of_file(fd);
+    }
 }
 
 /// Waits until the server is asked to stop.
@@ -231,11 +252,7 @@ pub fn wait_for_stop() -> Result<()> {
 pub fn lacks_worker(workers: usize) -> Result<bool> {
     static STARTED: AtomicUsize = AtomicUsize::new(0);
     while !stopping() {
-        while let Ok((childpid @ 1.., _status)) = waitpid(-1, WNOHANG) {
-            let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
-            children.retain(|&child| child != childpid);
-        }
-        if CHILDREN.lock().unwrap_or_else(PoisonError::into_inner).len() == workers {
+        if forget_ended(workers) == workers {
             next_signal()?;
         } else if STARTED.fetch_add(1, SeqCst) < workers {
             return Ok(true);
@@ -248,6 +265,28 @@ pub fn lacks_worker(workers: usize) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Forgets the workers that have ended, but not their places, and returns how many are left.
+fn forget_ended(workers: usize) -> usize {
+    let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    // Room for all, so that child_started() forgets nobody.
+    let lacking = workers - children.len();
+    children.reserve_exact(lacking);
+    while let Ok((childpid @ 1.., _status)) = waitpid(-1, WNOHANG) {
+        if let Some(i) = children.iter().position(|child| child.pid == childpid) {
+            let place = children.swap_remove(i).place;
+            VACATED.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+        }
+    }
+    children.len()
+}
+
+/// The place, from 0 on, of the worker that is lacking: the next one, or that of one that has ended.
+pub fn vacancy() -> usize {
+    let children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    let vacated = VACATED.lock().unwrap_or_else(PoisonError::into_inner);
+    vacated.last().copied().unwrap_or(children.len())
 }
 
 /// This process is a pool's child: it ends when its parent does, and a signal ends its wait for the

@@ -78,7 +78,10 @@ fn serve(options: &Options) -> Result<()> {
         pthread_join(thread)?;
     }
     // The threads have given theirs up.
-    Arc::into_inner(listenfd).map_or(Ok(()), close)
+    match Arc::into_inner(listenfd) {
+        Some(listenfd) => close(listenfd),
+        None => Ok(()),
+    }
 }
 
 fn start(worker: Worker) {

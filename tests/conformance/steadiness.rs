@@ -8,7 +8,8 @@
 //!
 //! The first hundred come ten at a time where the design serves them at a time, so that whatever
 //! is kept for the next client (a stack, room in a table) is there for as many as ever are served at
-//! once afterwards: a thread that has answered may still be ending when the next one starts.
+//! once afterwards: a thread that has answered may still be ending when the next one starts. Of a pool
+//! every worker serves among the first, though the kernel may prefer one to the others.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -18,11 +19,11 @@ use std::time::Duration;
 
 use nix::libc::linger;
 use nix::sys::socket::{setsockopt, sockopt};
-use socklab::server::{Design, Idle, Serves};
+use socklab::server::{Design, Idle, Pool, Serves};
 
-use crate::cases::{self, Case, is_udp, run};
+use crate::cases::{self, Case, POOL, is_udp, run};
 use crate::support::{Language, Server};
-use crate::watch::{Rest, descriptors, rest, tree};
+use crate::watch::{Doing, Rest, descriptors, rest, tasks, tree, until};
 use crate::wire::Client;
 
 /// A wait for an answer that is longer than this never ends: not a criterion of anything.
@@ -66,8 +67,31 @@ fn holdings(server: &Server) -> Holdings {
     Holdings { rest, processes: tree(server.pid()).into_iter().map(process).collect() }
 }
 
+/// So costly that workers who are given one each are seen computing at a time.
+const COSTLY: &[u8] = b"30\n";
+
+/// Every worker of a pool serves: none is left to take a costly request but who has none.
+fn every_worker_serves(server: &Server) {
+    until("all workers compute at a time", || {
+        let clients: Vec<Client> = (0..POOL).map(|_| Client::connect(server)).collect();
+        clients.iter().for_each(|client| client.send(COSTLY));
+        let mut all = false;
+        until("they all compute, or one has answered", || {
+            let computing = tasks(server).into_iter().filter(|task| task.doing() == Doing::Running);
+            all = computing.count() == POOL;
+            all || clients.iter().any(Client::has_answer)
+        });
+        clients.iter().for_each(|client| client.expect("832040"));
+        all
+    });
+}
+
 /// The first requests.
 fn warm_up(case: &Case, server: &Server) {
+    if case.design.promises.pool != Pool::None {
+        rest(server);
+        every_worker_serves(server);
+    }
     if is_udp(case.design) {
         return ask_over_udp(server, FIRST);
     }

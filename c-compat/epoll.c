@@ -1,37 +1,12 @@
 /* I/O Multiplexing: epoll */
 
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clients.h"
 #include "common.h"
-#include "service/fibonacci.h"
-
-struct client {
-    bool is_connected;
-    struct exchange exchange;
-    uint32_t events; /* what the kernel has been asked to wait for; at first nothing */
-};
-
-/* Serves a client as far as it goes without waiting. Then it is waited for, or it is gone. */
-static void advance_client(int epfd, int connfd, struct client *client)
-{
-    if (advance(&client->exchange, connfd) != DONE) {
-        uint32_t events = is_answering(&client->exchange) ? EPOLLOUT : EPOLLIN;
-        if (events == client->events) return;
-        int op = client->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-        struct epoll_event event = {.events = events, .data.fd = connfd};
-        client->events = events;
-        if (epoll_ctl(epfd, op, connfd, &event) == 0) return;
-        /* The kernel has no room to remember it: this client is closed, the server goes on. */
-        report_errno("epoll_ctl");
-    }
-    client->is_connected = false;
-    (void)close(connfd);
-}
 
 int main(int argc, char **argv)
 {
@@ -50,8 +25,7 @@ int main(int argc, char **argv)
     if (epoll_ctl(epfd, EPOLL_CTL_ADD, listenfd, &listening) == -1) die("epoll_ctl");
     ready("epoll", listenfd);
 
-    struct client *clients = NULL; /* by descriptor */
-    int room = 0;
+    struct clients clients = clients_new(options.max_n);
     struct epoll_event events[64];
     bool is_short = false;
     while (!stopping) {
@@ -71,26 +45,20 @@ int main(int argc, char **argv)
                 struct sockaddr_storage cliaddr;
                 socklen_t clilen = sizeof cliaddr;
                 connfd = accept4(listenfd, (struct sockaddr *)&cliaddr, &clilen, SOCK_NONBLOCK);
-                if (connfd == -1) {
-                    if (stopping) break;
+                if (connfd != -1) {
+                    add_client(&clients, connfd);
+                } else if (stopping) {
+                    break;
+                } else {
                     is_short = survive("accept4");
                     if (is_short && epoll_ctl(epfd, EPOLL_CTL_MOD, listenfd, &nothing) == -1) die("epoll_ctl");
                     continue;
                 }
-                if (connfd >= room) {
-                    clients = realloc(clients, 2 * (size_t)connfd * sizeof *clients);
-                    if (clients == NULL) die("realloc");
-                    memset(clients + room, 0, (size_t)(2 * connfd - room) * sizeof *clients);
-                    room = 2 * connfd;
-                }
-                clients[connfd] = (struct client){.is_connected = true, .exchange = exchange_new(options.max_n)};
             }
-            advance_client(epfd, connfd, &clients[connfd]);
+            advance_client(&clients, epfd, connfd);
         }
     }
     if (close(listenfd) == -1) die("close");
-    for (int connfd = 0; connfd < room; connfd++)
-        if (clients[connfd].is_connected) (void)close(connfd);
+    close_clients(&clients);
     if (close(epfd) == -1) die("close");
-    free(clients);
 }

@@ -28,6 +28,8 @@ const UNSAFE: &[(&str, &str)] = &[
     ("server/lifecycle.rs", "a signal handler, and descriptors that it knows by number"),
     ("server/forked.rs", "fork() is the design"),
     ("server/preforked.rs", "fork() is the design"),
+    ("server/epoll_shared.rs", "fork() is the design"),
+    ("server/reuseport.rs", "fork() is the design"),
 ];
 
 struct Source {
@@ -187,7 +189,16 @@ fn nothing_prints_by_macro() {
     }
 }
 
-const EVENTS: &[&str] = &["select.rs", "nonblocking.rs", "poll.rs", "epoll.rs", "uring.rs"];
+const EVENTS: &[&str] = &[
+    "select.rs",
+    "nonblocking.rs",
+    "poll.rs",
+    "epoll.rs",
+    "epoll_edge.rs",
+    "epoll_shared.rs",
+    "reuseport.rs",
+    "uring.rs",
+];
 
 #[test]
 fn a_server_module_is_as_short_as_its_slide() {

@@ -40,8 +40,8 @@ fn every_design_has_its_two_files_and_every_file_its_design() {
     let registered: BTreeSet<String> =
         DESIGNS.iter().map(|design| design.name.to_owned()).collect();
     assert_eq!(registered.len(), DESIGNS.len(), "a name stands twice in DESIGNS");
-    let rust = stems("src/server", "rs", &["mod", "lifecycle", "options", "promise"]);
-    let c = stems("c-compat", "c", &["common"]);
+    let rust = stems("src/server", "rs", &["mod", "clients", "lifecycle", "options", "promise"]);
+    let c = stems("c-compat", "c", &["clients", "common"]);
     for (what, files) in [("src/server/*.rs", rust), ("c-compat/*.c", c)] {
         let missing: Vec<_> = registered.difference(&files).collect();
         let unknown: Vec<_> = files.difference(&registered).collect();
@@ -76,6 +76,7 @@ const SERVICE: &[&str] =
 fn compared() -> BTreeSet<String> {
     let mut names: BTreeSet<String> = SERVICE.iter().map(|name| (*name).to_owned()).collect();
     let mut files = vec![root("src/server/lifecycle.rs"), root("src/client/mod.rs")];
+    files.push(root("src/linux/epoll.rs"));
     for header in stems("src/posix", "rs", &["mod", "error", "ffi"]) {
         files.push(root(&format!("src/posix/{header}.rs")));
     }
@@ -89,9 +90,13 @@ fn compared() -> BTreeSet<String> {
             names.extend(text.split(qualifiers).skip(1).map(name_at));
         }
     }
+    let clients = fs::read_to_string(root("src/server/clients.rs")).unwrap();
+    names.extend(clients.split("\n    pub fn ").skip(1).map(name_at));
+    // It is said with its type.
+    assert!(names.remove("new") && names.insert("clients_new".to_owned()));
     // In C a variable, so it is no call; what C's clients do round the exchange, in main; and what is
     // mostly a `?` in Rust.
-    for name in ["stopping", "clock_gettime", "ntohl", "die"] {
+    for name in ["die", "stopping", "clock_gettime", "ntohl"] {
         assert!(names.remove(name), "{name} is gone");
     }
     assert!(names.len() > 100, "only {} functions found", names.len());
@@ -150,6 +155,7 @@ fn without_comments(text: &str) -> String {
 fn read(path: &str) -> String {
     without_comments(&fs::read_to_string(root(path)).unwrap())
         .replace("Exchange::new(", "exchange_new(")
+        .replace("Clients::new(", "clients_new(")
 }
 
 fn assert_same_calls(rust: (&str, &str), c: (&str, &str)) {
@@ -167,8 +173,17 @@ fn designs_make_the_same_calls_in_the_same_order() {
         let c = format!("c-compat/{}.c", design.name);
         assert_same_calls((&rust, "\nfn serve("), (&c, "\nint main("));
     }
-    let (rust, c) = ("src/server/threaded.rs", "c-compat/threaded.c");
-    assert_same_calls((rust, "\nfn serve_client("), (c, "\nstatic void *serve_client("));
+    for (design, rust, c) in [
+        ("threaded", "serve_client(", "void *serve_client("),
+        ("preforked", "serve_clients(", "int serve_clients("),
+        ("epoll_shared", "serve_clients(", "int serve_clients("),
+        ("reuseport", "serve_clients(", "int serve_clients("),
+    ] {
+        assert_same_calls(
+            (&format!("src/server/{design}.rs"), &format!("\nfn {rust}")),
+            (&format!("c-compat/{design}.c"), &format!("\nstatic {c}")),
+        );
+    }
 }
 
 #[test]

@@ -12,15 +12,15 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::c_int;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 
 use crate::linux::epoll::*;
 use crate::posix::Result;
 use crate::posix::fcntl::*;
 use crate::posix::sys_socket::*;
 use crate::posix::unistd::*;
+use crate::server::clients::Clients;
 use crate::server::*;
-use crate::service::fibonacci::{Exchange, Progress};
 
 const NAME: &str = "epoll";
 
@@ -44,13 +44,6 @@ pub(super) const DESIGN: Design = Design {
     serve,
 };
 
-struct Client {
-    connfd: OwnedFd,
-    exchange: Exchange,
-    /// What the kernel has been asked to wait for; at first nothing.
-    events: c_int,
-}
-
 fn serve(options: &Options) -> Result<()> {
     let servaddr = &options.servaddr;
     let listenfd = socket(servaddr.ss_family.into(), SOCK_STREAM, 0)?;
@@ -63,13 +56,13 @@ fn serve(options: &Options) -> Result<()> {
     epoll_ctl(&epfd, EPOLL_CTL_ADD, &listenfd, Some(&epoll_event::new(EPOLLIN, listening)))?;
     lifecycle::ready(NAME, &listenfd)?;
 
-    let mut clients: Vec<Option<Client>> = vec![]; // by descriptor
-    let mut ready = [epoll_event::new(0, 0); 64];
+    let mut clients = Clients::new(options.max_n);
+    let mut events = [epoll_event::new(0, 0); 64];
     let mut short = false;
     while !lifecycle::stopping() {
         // Short of descriptors, new clients wait a while; the others do not.
         let timeout = if short { lifecycle::PAUSE } else { -1 };
-        let nready = match epoll_wait(&epfd, &mut ready, timeout) {
+        let nready = match epoll_wait(&epfd, &mut events, timeout) {
             Ok(nready) => nready as usize,
             Err(error) => {
                 if lifecycle::survive(error)? {
@@ -87,16 +80,11 @@ fn serve(options: &Options) -> Result<()> {
                 Some(&epoll_event::new(EPOLLIN, listening)),
             )?;
         }
-        for event in &ready[..nready] {
-            let mut i = event.data() as usize;
+        for event in &events[..nready] {
+            let mut connfd = event.data() as c_int;
             if event.data() == listening {
                 match accept4(&listenfd, SOCK_NONBLOCK) {
-                    Ok((connfd, _cliaddr)) => {
-                        i = connfd.as_raw_fd() as usize;
-                        clients.resize_with(clients.len().max(i + 1), || None);
-                        let exchange = Exchange::new(options.max_n);
-                        clients[i] = Some(Client { connfd, exchange, events: 0 });
-                    }
+                    Ok((accepted, _cliaddr)) => connfd = clients.add_client(accepted),
                     Err(_) if lifecycle::stopping() => break,
                     Err(error) => {
                         short = lifecycle::survive(error)?;
@@ -108,34 +96,10 @@ fn serve(options: &Options) -> Result<()> {
                     }
                 }
             }
-            advance(&epfd, &mut clients[i]);
+            clients.advance_client(&epfd, connfd);
         }
     }
     close(listenfd)?;
-    for client in clients.into_iter().flatten() {
-        let _ = close(client.connfd);
-    }
+    clients.close_clients();
     close(epfd)
-}
-
-/// Serves a client as far as it goes without waiting. Then it is waited for, or it is gone.
-fn advance(epfd: &OwnedFd, slot: &mut Option<Client>) {
-    let Some(client) = slot else { return };
-    if client.exchange.advance(&client.connfd) != Progress::Done {
-        let events = if client.exchange.is_answering() { EPOLLOUT } else { EPOLLIN };
-        if events == client.events {
-            return;
-        }
-        let op = if client.events == 0 { EPOLL_CTL_ADD } else { EPOLL_CTL_MOD };
-        let event = epoll_event::new(events, client.connfd.as_raw_fd() as u64);
-        client.events = events;
-        match epoll_ctl(epfd, op, &client.connfd, Some(&event)) {
-            Ok(()) => return,
-            // The kernel has no room to remember it: this client is closed, the server goes on.
-            Err(error) => lifecycle::report(error),
-        }
-    }
-    if let Some(client) = slot.take() {
-        let _ = close(client.connfd);
-    }
 }

@@ -2,17 +2,21 @@
 //!
 //! A design's file reads like its slide, and line by line like its C twin in `c-compat/`.
 
+pub mod clients;
 pub mod lifecycle;
 mod options;
 mod promise;
 
 mod epoll;
+mod epoll_edge;
+mod epoll_shared;
 mod forked;
 mod iterative;
 mod nonblocking;
 mod poll;
 mod preforked;
 mod prethreaded;
+mod reuseport;
 mod select;
 mod threaded;
 mod timeout;
@@ -39,6 +43,9 @@ pub const DESIGNS: &[Design] = &[
     prethreaded::DESIGN,
     poll::DESIGN,
     epoll::DESIGN,
+    epoll_edge::DESIGN,
+    epoll_shared::DESIGN,
+    reuseport::DESIGN,
     uring::DESIGN,
 ];
 

@@ -1,0 +1,86 @@
+/* I/O Multiplexing: epoll, shared */
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clients.h"
+#include "common.h"
+
+static int serve_clients(int listenfd, struct options options)
+{
+    struct epoll_event listening = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = listenfd};
+    /* Made by the child: one made by the parent would tell each child of the others' clients. */
+    int epfd = epoll_create1(0);
+    if (epfd == -1) die("epoll_create1");
+    if (epoll_ctl(epfd, EPOLL_CTL_ADD, listenfd, &listening) == -1) die("epoll_ctl");
+
+    struct clients clients = clients_new(options.max_n);
+    struct epoll_event events[64];
+    bool is_short = false;
+    while (!stopping) {
+        /* Short of descriptors, new clients wait a while; the others do not. */
+        int nready = epoll_wait(epfd, events, 64, is_short ? PAUSE : -1);
+        if (nready == -1) {
+            if (survive("epoll_wait")) pause_a_while();
+            continue;
+        }
+        if (is_short) {
+            is_short = false;
+            if (epoll_ctl(epfd, EPOLL_CTL_ADD, listenfd, &listening) == -1) die("epoll_ctl");
+        }
+        for (int i = 0; i < nready; i++) {
+            int connfd = events[i].data.fd;
+            if (connfd == listenfd) {
+                struct sockaddr_storage cliaddr;
+                socklen_t clilen = sizeof cliaddr;
+                connfd = accept4(listenfd, (struct sockaddr *)&cliaddr, &clilen, SOCK_NONBLOCK);
+                if (connfd != -1) {
+                    add_client(&clients, connfd);
+                } else if (stopping) {
+                    break;
+                } else {
+                    is_short = survive("accept4");
+                    /* What is added with EPOLLEXCLUSIVE can be removed, but not changed. */
+                    if (is_short && epoll_ctl(epfd, EPOLL_CTL_DEL, listenfd, NULL) == -1) die("epoll_ctl");
+                    continue;
+                }
+            }
+            advance_client(&clients, epfd, connfd);
+        }
+    }
+    if (close(listenfd) == -1) die("close");
+    close_clients(&clients);
+    if (close(epfd) == -1) die("close");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options =
+        server_options(argc, argv, "epoll_shared", SOCK_STREAM, TAKES_MAX_N | TAKES_WORKERS);
+    struct sockaddr *servaddr = (struct sockaddr *)&options.servaddr;
+    int listenfd = socket(servaddr->sa_family, SOCK_STREAM, 0);
+    if (listenfd == -1) die("socket");
+    if (setsockopt(listenfd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) == -1) die("setsockopt");
+    if (bind(listenfd, servaddr, options.servaddrlen) == -1) die("bind");
+    if (listen(listenfd, SOMAXCONN) == -1) die("listen");
+    if (fcntl(listenfd, F_SETFL, O_NONBLOCK) == -1) die("fcntl");
+    ready("epoll_shared", listenfd);
+
+    hold_signals();
+    while (lacks_worker(options.workers)) {
+        pid_t childpid = fork();
+        switch (childpid) {
+        /* No process to be had: it is tried again after a while. */
+        case -1: report_errno("fork"); break;
+        /* The child. */
+        case 0: worker(); return serve_clients(listenfd, options);
+        /* The parent. */
+        default: child_started(childpid);
+        }
+    }
+    if (close(listenfd) == -1) die("close");
+    end_children();
+}

@@ -1,0 +1,100 @@
+//! The clients of a loop over epoll: who is connected, and how far each has come. Its counterpart in C
+//! is `c-compat/clients.c`.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::c_int;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use super::lifecycle;
+use crate::linux::epoll::*;
+use crate::posix::unistd::close;
+use crate::service::fibonacci::{Exchange, Progress};
+
+/// A client, in less than 100 bytes.
+pub struct Client {
+    /// Its connected socket.
+    pub connfd: OwnedFd,
+    /// Its request and the answer, as far as they have come.
+    pub exchange: Exchange,
+    /// What the kernel has been asked to wait for; at first nothing.
+    pub events: c_int,
+    /// Whether it can go on and is on the list of those who can. Only an edge-triggered loop has one.
+    pub is_ready: bool,
+}
+
+/// All clients of a process, by descriptor.
+pub struct Clients {
+    table: Vec<Option<Client>>,
+    max_n: u64,
+}
+
+impl Clients {
+    /// Nobody yet, with room for some; requests up to `max_n`.
+    pub fn new(max_n: u64) -> Self {
+        let mut clients = Self { table: vec![], max_n };
+        clients.make_room(64);
+        clients
+    }
+
+    fn make_room(&mut self, room: usize) {
+        self.table.reserve_exact(room - self.table.len());
+        self.table.resize_with(room, || None);
+    }
+
+    /// Takes a client in and returns its descriptor.
+    pub fn add_client(&mut self, connfd: OwnedFd) -> c_int {
+        let fd = connfd.as_raw_fd();
+        let i = fd as usize;
+        if i >= self.table.len() {
+            // Not doubled: room for nobody is memory too.
+            self.make_room(i + i / 2);
+        }
+        let exchange = Exchange::new(self.max_n);
+        self.table[i] = Some(Client { connfd, exchange, events: 0, is_ready: false });
+        fd
+    }
+
+    /// The client that has this descriptor.
+    pub fn client_of(&mut self, connfd: c_int) -> Option<&mut Client> {
+        self.table[connfd as usize].as_mut()
+    }
+
+    /// Serves a client as far as it goes without waiting. Then it is waited for, or it is gone.
+    pub fn advance_client(&mut self, epfd: &OwnedFd, connfd: c_int) {
+        let Some(client) = self.client_of(connfd) else { return };
+        if client.exchange.advance(&client.connfd) != Progress::Done {
+            let events = if client.exchange.is_answering() { EPOLLOUT } else { EPOLLIN };
+            if wait_for(epfd, client, events) {
+                return;
+            }
+        }
+        self.close_client(connfd);
+    }
+
+    /// A client is gone.
+    pub fn close_client(&mut self, connfd: c_int) {
+        if let Some(client) = self.table[connfd as usize].take() {
+            let _ = close(client.connfd);
+        }
+    }
+
+    /// All of them are gone.
+    pub fn close_clients(self) {
+        for client in self.table.into_iter().flatten() {
+            let _ = close(client.connfd);
+        }
+    }
+}
+
+/// Asks the kernel to wait for these events of a client, if it does not already. Returns false when it
+/// has no room to remember them: that client is to be closed, and the server goes on.
+pub fn wait_for(epfd: &OwnedFd, client: &mut Client, events: c_int) -> bool {
+    if events == client.events {
+        return true;
+    }
+    let op = if client.events == 0 { EPOLL_CTL_ADD } else { EPOLL_CTL_MOD };
+    let event = epoll_event::new(events, client.connfd.as_raw_fd() as u64);
+    client.events = events;
+    epoll_ctl(epfd, op, &client.connfd, Some(&event)).map_err(lifecycle::report).is_ok()
+}

@@ -40,6 +40,7 @@ pages! {
     blocking "docs/blocking.md"
     select "docs/select.md"
     uring "docs/uring.md"
+    epoll "docs/epoll.md"
     options "docs/options.md"
     names "docs/names.md"
     experiments "docs/experiments.md"

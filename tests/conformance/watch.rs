@@ -167,7 +167,8 @@ impl Rest {
 /// clients; a task that spins never is.
 fn at_rest(server: &Server) -> Option<Rest> {
     let mut rest = Rest { tasks: Vec::new(), descriptors: Vec::new() };
-    for task in tasks(server) {
+    let all = tasks(server);
+    for &task in &all {
         let doing = task.doing();
         // It comes late.
         if is_sanitizer(task) {
@@ -179,7 +180,8 @@ fn at_rest(server: &Server) -> Option<Rest> {
         rest.tasks.push(task);
     }
     rest.descriptors = descriptors(server.pid());
-    (!rest.tasks.is_empty()).then_some(rest)
+    // A pool's parent may have made another worker between the two looks.
+    (!rest.tasks.is_empty() && tasks(server) == all).then_some(rest)
 }
 
 /// Waits until a new server is at rest, and returns what that looks like.

@@ -4,4 +4,5 @@ pub mod epoll;
 pub mod io_uring;
 pub mod packet_info;
 pub mod prctl;
+pub mod sys_mman;
 pub mod tcp_info;

@@ -3,12 +3,12 @@
 use std::ffi::{c_int, c_void};
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::{MaybeUninit, size_of, size_of_val};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 
 pub use libc::{
     AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC, MSG_CTRUNC, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB,
     MSG_PEEK, MSG_TRUNC, MSG_WAITALL, SCM_RIGHTS, SHUT_RD, SHUT_RDWR, SHUT_WR, SO_ACCEPTCONN,
-    SO_BROADCAST, SO_DEBUG, SO_DOMAIN, SO_DONTROUTE, SO_ERROR, SO_KEEPALIVE, SO_LINGER,
+    SO_BROADCAST, SO_COOKIE, SO_DEBUG, SO_DOMAIN, SO_DONTROUTE, SO_ERROR, SO_KEEPALIVE, SO_LINGER,
     SO_OOBINLINE, SO_PROTOCOL, SO_RCVBUF, SO_RCVLOWAT, SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT,
     SO_SNDBUF, SO_SNDLOWAT, SO_SNDTIMEO, SO_TYPE, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK,
     SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM, SOL_SOCKET, SOMAXCONN, linger, sa_family_t,
@@ -241,12 +241,25 @@ pub struct msghdr<'a> {
     pub msg_iov: &'a [IoSlice<'a>],
     /// Ancillary data, made by [`cmsg`].
     pub msg_control: &'a [u8],
+    /// Descriptors to hand over (`SOL_SOCKET`, `SCM_RIGHTS`), ahead of the other ancillary data.
+    pub msg_rights: &'a [BorrowedFd<'a>],
 }
 
 /// `ssize_t sendmsg(int sockfd, const struct msghdr *msg, int flags)`: sends gathered data with
-/// ancillary data.
+/// ancillary data. Refuses, with `EINVAL`, descriptors that `msg_control` names by number: it can't
+/// say whose they are, as `msg_rights` does.
 #[doc = manual!("sendmsg", "2")]
 pub fn sendmsg(sockfd: impl AsFd, msg: &msghdr<'_>, flags: c_int) -> Result<usize> {
+    if pieces(msg.msg_control).any(|piece| is_rights(&piece)) {
+        return Err(Error::new("sendmsg", EINVAL));
+    }
+    let control = if msg.msg_rights.is_empty() {
+        Vec::new()
+    } else {
+        let numbers: Vec<u8> = msg.msg_rights.iter().flat_map(|fd| raw(fd).to_ne_bytes()).collect();
+        [&cmsg(SOL_SOCKET, SCM_RIGHTS, &numbers), msg.msg_control].concat()
+    };
+    let control = if control.is_empty() { msg.msg_control } else { &control };
     let mut header = empty_msghdr();
     if let Some(name) = msg.msg_name {
         header.msg_name = (&raw const *name).cast_mut().cast();
@@ -255,9 +268,9 @@ pub fn sendmsg(sockfd: impl AsFd, msg: &msghdr<'_>, flags: c_int) -> Result<usiz
     // IoSlice is guaranteed to have the layout of struct iovec.
     header.msg_iov = msg.msg_iov.as_ptr().cast_mut().cast();
     header.msg_iovlen = msg.msg_iov.len();
-    if !msg.msg_control.is_empty() {
-        header.msg_control = msg.msg_control.as_ptr().cast_mut().cast();
-        header.msg_controllen = msg.msg_control.len();
+    if !control.is_empty() {
+        header.msg_control = control.as_ptr().cast_mut().cast();
+        header.msg_controllen = control.len();
     }
     // SAFETY: every pointer in `header` is to a borrowed slice or address with its true length,
     // and sendmsg() only reads through them.
@@ -271,12 +284,16 @@ pub struct msghdr_received<'a> {
     pub msg_name: sockaddr_storage,
     /// The ancillary data, to be read by [`CMSG_FIRSTHDR`].
     pub msg_control: &'a [u8],
+    /// The descriptors that were handed over (`SOL_SOCKET`, `SCM_RIGHTS`), as many as `msg_control`
+    /// and the process had room for. Those that are not taken out are closed with it.
+    pub msg_rights: Vec<OwnedFd>,
     /// `MSG_TRUNC`, `MSG_CTRUNC`, `MSG_OOB` and so on.
     pub msg_flags: c_int,
 }
 
 /// `ssize_t recvmsg(int sockfd, struct msghdr *msg, int flags)`: receives scattered data with
-/// ancillary data. Descriptors that arrive in it are the caller's to close.
+/// ancillary data. Descriptors arrive in `msg_rights`, owned; the numbers that `msg_control` has of
+/// them are nobody's to close.
 #[doc = manual!("recvmsg", "2")]
 pub fn recvmsg<'a>(
     sockfd: impl AsFd,
@@ -298,7 +315,25 @@ pub fn recvmsg<'a>(
     let returned = unsafe { libc::recvmsg(raw(&sockfd), &raw mut header, flags) };
     let received = ffi::size("recvmsg", returned)?;
     let msg_control = &msg_control[..header.msg_controllen];
-    Ok((received, msghdr_received { msg_name: name, msg_control, msg_flags: header.msg_flags }))
+    let mut msg_rights = Vec::new();
+    for piece in pieces(msg_control).filter(is_rights) {
+        for number in CMSG_DATA(&piece).as_chunks::<{ size_of::<c_int>() }>().0 {
+            // SAFETY: recvmsg() has just made this descriptor for us; this is the one place that
+            // owns what it makes.
+            msg_rights.push(unsafe { OwnedFd::from_raw_fd(c_int::from_ne_bytes(*number)) });
+        }
+    }
+    let msg_flags = header.msg_flags;
+    Ok((received, msghdr_received { msg_name: name, msg_control, msg_rights, msg_flags }))
+}
+
+/// The pieces of ancillary data, as the kernel finds them.
+fn pieces(msg_control: &[u8]) -> impl Iterator<Item = cmsghdr<'_>> {
+    std::iter::successors(CMSG_FIRSTHDR(msg_control), CMSG_NXTHDR)
+}
+
+fn is_rights(piece: &cmsghdr<'_>) -> bool {
+    piece.cmsg_level == SOL_SOCKET && piece.cmsg_type == SCM_RIGHTS
 }
 
 const fn empty_msghdr() -> libc::msghdr {

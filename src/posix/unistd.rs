@@ -1,11 +1,11 @@
 //! `<unistd.h>`: processes, and reading and writing descriptors.
 
-use std::ffi::{c_int, c_uint};
+use std::ffi::{CStr, c_char, c_int, c_uint};
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 
 pub use libc::{STDERR_FILENO, STDIN_FILENO, STDOUT_FILENO, pid_t};
 
-use super::error::Result;
+use super::error::{Error, Result};
 use super::ffi::{self, manual, raw};
 
 /// `pid_t fork(void)`: makes a copy of the process; returns the child's id in the parent and 0 in
@@ -82,6 +82,17 @@ pub fn dup2(oldfd: impl AsFd, newfd: impl AsFd) -> Result<c_int> {
     // SAFETY: takes two ints; both are borrowed, so open, and both are open afterwards.
     let returned = unsafe { libc::dup2(raw(&oldfd), raw(&newfd)) };
     ffi::int("dup2", returned)
+}
+
+/// `int execv(const char *path, char *const argv[])`: puts another program in this process's place,
+/// which keeps its id, its environment and its descriptors. Returns only if that fails.
+#[doc = manual!("exec", "3")]
+pub fn execv(path: &CStr, argv: &[&CStr]) -> Error {
+    let pointers = argv.iter().map(|arg| arg.as_ptr());
+    let argv: Vec<*const c_char> = pointers.chain([std::ptr::null()]).collect();
+    // SAFETY: `path` and every string that the list has are borrowed, and a null pointer ends it.
+    unsafe { libc::execv(path.as_ptr(), argv.as_ptr()) };
+    Error::last("execv")
 }
 
 /// `void _exit(int status)`: ends the process at once, without the buffers and handlers of exit().

@@ -12,10 +12,12 @@ mod complete;
 mod epoll;
 /// `<errno.h>`: errors print what C prints.
 mod error;
-/// `<fcntl.h>`: flags of descriptors.
+/// `<fcntl.h>`: flags of descriptors, and record locks.
 mod fcntl;
 /// Linux's io_uring: requests in one ring, completions in another.
 mod io_uring;
+/// Linux's `<sys/mman.h>`: files without a name.
+mod memfd;
 /// `<netdb.h>`: hosts, services and protocols.
 mod netdb;
 /// `<netinet/in.h>`: addresses of the Internet.
@@ -52,5 +54,5 @@ mod tcp_info;
 mod time;
 /// `<sys/socket.h>`: sending and receiving.
 mod transfer;
-/// `<unistd.h>`: processes, and reading and writing descriptors.
+/// `<unistd.h>`: processes and programs, and reading and writing descriptors.
 mod unistd;

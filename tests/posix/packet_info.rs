@@ -66,7 +66,8 @@ fn where_a_datagram_is_to_leave() {
         info[4..8].copy_from_slice(&[127, 1, 2, 3]);
         let iov = [IoSlice::new(b"from 127.1.2.3")];
         let send = |msg_control: &[u8]| {
-            let msg = msghdr { msg_name: Some(&to), msg_iov: &iov, msg_control };
+            let msg =
+                msghdr { msg_name: Some(&to), msg_iov: &iov, msg_control, ..msghdr::default() };
             sendmsg(udp(), &msg, 0)
         };
         assert_eq!(send(&cmsg(IPPROTO_IP, IP_PKTINFO, &info)), Ok(14));

@@ -1,7 +1,7 @@
 //! Sending and receiving.
 
 use std::io::{IoSlice, IoSliceMut};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use socklab::posix::error::{
     EACCES, EAFNOSUPPORT, EAGAIN, EBADF, ECONNREFUSED, ECONNRESET, EDESTADDRREQ, EINPROGRESS,
@@ -18,9 +18,9 @@ use socklab::posix::sys_socket::{
 use socklab::posix::unistd::{close, pipe, read, write};
 
 use crate::support::{
-    address, alone, bound, closed_udp_port, connected, fill, full_listener, listener, loopback,
-    loopback6, not_open, parts, row, set_nonblocking, tcp, udp, udp_pair, unix, unix_pair,
-    wait_for, wait_for_bytes,
+    address, alone, bound, closed_udp_port, connected, fill, full_listener, limit_files, listener,
+    loopback, loopback6, not_open, parts, row, set_nonblocking, tcp, udp, udp_pair, unix,
+    unix_pair, wait_for, wait_for_bytes,
 };
 
 /// Ends a connection by a reset.
@@ -276,39 +276,100 @@ fn descriptors_travel() {
     alone(|| {
         let [one, other] = socketpair(AF_UNIX, SOCK_DGRAM, 0).expect("socketpair");
         let [reading, writing] = pipe().expect("pipe");
-        let send_it = || {
-            let control = cmsg(SOL_SOCKET, SCM_RIGHTS, &writing.as_raw_fd().to_ne_bytes());
+        let send_it = |times: usize| {
+            let rights = vec![writing.as_fd(); times];
             let iov = [IoSlice::new(b"take it")];
-            let msg = msghdr { msg_iov: &iov, msg_control: &control, ..msghdr::default() };
-            assert_eq!(sendmsg(&one, &msg, 0), Ok(7));
+            let msg = msghdr { msg_iov: &iov, msg_rights: &rights, ..msghdr::default() };
+            sendmsg(&one, &msg, 0)
         };
-        send_it();
-        let (mut text, mut control) = ([0; 16], [0; CMSG_SPACE(4)]);
-        let mut iov = [IoSliceMut::new(&mut text)];
-        let (_, received) = recvmsg(&other, &mut iov, &mut control, 0).expect("recvmsg");
-        assert_eq!(received.msg_flags, 0);
-        let first = CMSG_FIRSTHDR(received.msg_control).expect("a control message");
-        assert_eq!((first.cmsg_level, first.cmsg_type), (SOL_SOCKET, SCM_RIGHTS));
-        assert!(CMSG_NXTHDR(&first).is_none());
-        let number = i32::from_ne_bytes(CMSG_DATA(&first).try_into().expect("one descriptor"));
-        // SAFETY: just received, so open, and nobody else in this process knows it.
-        let arrived = unsafe { OwnedFd::from_raw_fd(number) };
-        assert_eq!(write(&arrived, b"hello"), Ok(5));
+        let open = || std::fs::read_dir("/proc/self/fd").expect("/proc").count();
+        let (mut text, mut control) = ([0; 16], [0; CMSG_SPACE(3 * size_of::<i32>())]);
+        let mut receive = |room: usize, flags: i32| {
+            let mut iov = [IoSliceMut::new(&mut text)];
+            let (count, received) =
+                recvmsg(&other, &mut iov, &mut control[..room], flags).expect("recvmsg");
+            assert_eq!(count, 7);
+            let first = CMSG_FIRSTHDR(received.msg_control).map(|first| {
+                assert_eq!((first.cmsg_level, first.cmsg_type), (SOL_SOCKET, SCM_RIGHTS));
+                assert!(CMSG_NXTHDR(&first).is_none());
+                CMSG_DATA(&first).to_vec()
+            });
+            let owned: Vec<u8> =
+                received.msg_rights.iter().flat_map(|fd| fd.as_raw_fd().to_ne_bytes()).collect();
+            assert_eq!(first.unwrap_or_default(), owned, "each number has its owner");
+            (received.msg_rights, received.msg_flags)
+        };
+        let before = open();
+        let all = CMSG_SPACE(12);
+
+        assert_eq!(send_it(1), Ok(7));
+        let (rights, flags) = receive(all, 0);
+        assert_eq!((rights.len(), flags, open()), (1, 0, before + 1));
+        assert_eq!(write(&rights[0], b"hello"), Ok(5));
         assert_eq!(read(&reading, &mut [0; 16]), Ok(5), "it is the other end of our pipe");
+        drop(rights);
+        assert_eq!(open(), before, "closed with its owner");
 
-        send_it();
-        let mut iov = [IoSliceMut::new(&mut text)];
-        let (_, received) = recvmsg(&other, &mut iov, &mut [], 0).expect("recvmsg");
-        assert_eq!(received.msg_flags, MSG_CTRUNC, "no room for the descriptor");
+        assert_eq!(send_it(3), Ok(7));
+        let (peeked, flags) = receive(all, MSG_PEEK);
+        assert_eq!((peeked.len(), flags), (3, 0), "a look gives copies");
+        let (rights, flags) = receive(all, 0);
+        assert_eq!((rights.len(), flags, open()), (3, 0, before + 6));
+        drop((peeked, rights));
+        assert_eq!(open(), before);
 
-        let bad = cmsg(SOL_SOCKET, SCM_RIGHTS, &i32::MAX.to_ne_bytes());
-        let msg = msghdr { msg_control: &bad, ..msghdr::default() };
+        // What there is no room for is closed by the kernel, and said so.
+        for (room, fits) in [(0, 0), (CMSG_LEN(0), 0), (CMSG_LEN(4), 1), (CMSG_SPACE(4), 2)] {
+            assert_eq!(send_it(3), Ok(7));
+            let (rights, flags) = receive(room, 0);
+            assert_eq!((rights.len(), flags, open()), (fits, MSG_CTRUNC, before + fits), "{room}");
+        }
+        let limit = limit_files(0);
+        assert_eq!(send_it(3), Ok(7));
+        let (rights, flags) = receive(all, 0);
+        assert_eq!((rights.len(), flags), (0, MSG_CTRUNC), "no descriptor left");
+        limit_files(limit);
+        assert_eq!(open(), before);
+
+        row("sendmsg", "more than 253 descriptors", send_it(254), EINVAL);
+        let none = [not_open()];
+        let msg = msghdr { msg_rights: &none, ..msghdr::default() };
         row("sendmsg", "a descriptor that is not open", sendmsg(&one, &msg, 0), EBADF);
         let bad = cmsg(SOL_SOCKET, 99, &[]);
         let msg = msghdr { msg_control: &bad, ..msghdr::default() };
         row("sendmsg", "no such control message", sendmsg(&one, &msg, 0), EINVAL);
+        // By number anybody could hand over what is not his.
+        let number = cmsg(SOL_SOCKET, SCM_RIGHTS, &writing.as_raw_fd().to_ne_bytes());
+        let behind = [cmsg(0, 1, b"abc"), number.clone()].concat();
+        for control in [&number[..], &number[..CMSG_LEN(4)], &behind] {
+            let msg = msghdr { msg_control: control, ..msghdr::default() };
+            row("sendmsg", "descriptors by number", sendmsg(&one, &msg, 0), EINVAL);
+        }
+        let nothing = recvmsg(&other, &mut [], &mut [], MSG_DONTWAIT).map(drop);
+        row("recvmsg", "none of them was sent", nothing, EAGAIN);
         let name = getsockname(&one).expect("getsockname");
         assert_eq!(i32::from(name.ss_family), AF_UNIX);
+    });
+}
+
+#[test]
+fn a_descriptor_outlives_its_sender() {
+    alone(|| {
+        let [one, other] = unix_pair();
+        let [reading, writing] = pipe().expect("pipe");
+        let iov = [IoSlice::new(b"x")];
+        let msg = msghdr { msg_iov: &iov, msg_rights: &[writing.as_fd()], ..msghdr::default() };
+        assert_eq!(sendmsg(&one, &msg, 0), Ok(1));
+        close(writing).expect("close");
+        close(one).expect("close");
+        let mut control = [0; CMSG_SPACE(size_of::<i32>())];
+        let mut byte = [0];
+        let mut iov = [IoSliceMut::new(&mut byte)];
+        let (_, mut received) = recvmsg(&other, &mut iov, &mut control, 0).expect("recvmsg");
+        let arrived = received.msg_rights.pop().expect("a descriptor");
+        assert_eq!((write(&arrived, b"abc"), read(&reading, &mut [0; 4])), (Ok(3), Ok(3)));
+        close(arrived).expect("close");
+        assert_eq!(read(&reading, &mut [0; 4]), Ok(0), "the last one is closed");
     });
 }
 

@@ -2,12 +2,12 @@
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use socklab::posix::error::{EAGAIN, EBADF, EMFILE, EPIPE};
+use socklab::posix::error::{E2BIG, EACCES, EAGAIN, EBADF, EMFILE, ENOENT, EPIPE};
 use socklab::posix::fcntl::{F_GETFD, fcntl};
 use socklab::posix::signal::{SIG_DFL, SIGALRM, SIGPIPE, signal};
 use socklab::posix::sys_wait::{WIFSIGNALED, WTERMSIG, waitpid};
 use socklab::posix::unistd::{
-    _exit, alarm, close, dup2, fork, getpid, getppid, pid_t, pipe, read, write,
+    _exit, alarm, close, dup2, execv, fork, getpid, getppid, pid_t, pipe, read, write,
 };
 
 use crate::support::{
@@ -157,5 +157,38 @@ fn alarm_rings_once() {
         });
         let (_, wstatus) = waitpid(child, 0).expect("waitpid");
         assert!(WIFSIGNALED(wstatus) && WTERMSIG(wstatus) == SIGALRM, "it ends who does not care");
+    });
+}
+
+#[test]
+fn execv_takes_this_processs_place() {
+    alone(|| {
+        let [reading, writing] = pipe().expect("pipe");
+        let child = forked(|| {
+            dup2(&writing, std::io::stdout()).expect("dup2");
+            let script = c"echo $$ $0 $1 ${SOCKLAB_POSIX_CASE:+set}; exit 3";
+            let error = execv(c"/bin/sh", &[c"sh", c"-c", script, c"name", c"a b"]);
+            error.errno()
+        });
+        assert_eq!(status(child), 3, "the program's status");
+        let mut buf = [0; 64];
+        let count = read(&reading, &mut buf).expect("read");
+        let said = format!("{child} name a b set\n");
+        assert_eq!(&buf[..count], said.as_bytes(), "the same process and environment");
+    });
+}
+
+#[test]
+fn errors_of_execv() {
+    alone(|| {
+        let large = std::ffi::CString::new("x".repeat(1 << 20)).expect("without a NUL");
+        for (path, what, argv, errno) in [
+            (c"/no/such/program", "nothing there", &[c"x"][..], ENOENT),
+            (c"/etc", "a folder", &[c"x"], EACCES),
+            (c"/etc/passwd", "no program", &[c"x"], EACCES),
+            (c"/bin/true", "an argument of a mebibyte", &[c"x", &large], E2BIG),
+        ] {
+            row::<()>("execv", what, Err(execv(path, argv)), errno);
+        }
     });
 }

@@ -357,16 +357,27 @@ static void handle_stops(int flags)
     if (sigaction(SIGTERM, &act, NULL) == -1) die("sigaction");
 }
 
-void ready(const char *name, int listenfd)
+void heed_stops(void)
 {
     server = getpid();
-    listenfd_to_end = listenfd;
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal");
     handle_stops(SA_RESTART);
     /* Whoever started the server may have held them back. */
     sigset_t set = stops();
     if (sigprocmask(SIG_UNBLOCK, &set, NULL) == -1) die("sigprocmask");
+}
 
+sigset_t hold_stops(void)
+{
+    sigset_t set = stops(), mask;
+    if (sigprocmask(SIG_BLOCK, &set, &mask) == -1) die("sigprocmask");
+    return mask;
+}
+
+void ready(const char *name, int listenfd)
+{
+    listenfd_to_end = listenfd;
+    heed_stops();
     struct sockaddr_storage addr;
     socklen_t addrlen = sizeof addr;
     if (getsockname(listenfd, (struct sockaddr *)&addr, &addrlen) == -1) die("getsockname");

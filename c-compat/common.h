@@ -5,6 +5,7 @@
 #ifndef COMMON_H
 #define COMMON_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -45,6 +46,12 @@ _Noreturn void die(const char *call);
 /* From here on SIGINT and SIGTERM stop the server, and a lost client is no SIGPIPE. Prints the line
    that says where it listens. */
 void ready(const char *name, int listenfd);
+
+/* The same without a listening socket of its own, so without the line. */
+void heed_stops(void);
+
+/* Holds back the requests to stop, and returns the mask that lets them in. */
+sigset_t hold_stops(void);
 
 /* From here on a request to stop also ends the reading of this connected socket. */
 void serving(int connfd);

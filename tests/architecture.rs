@@ -30,6 +30,10 @@ const UNSAFE: &[(&str, &str)] = &[
     ("server/preforked.rs", "fork() is the design"),
     ("server/epoll_shared.rs", "fork() is the design"),
     ("server/reuseport.rs", "fork() is the design"),
+    ("server/preforked_fcntl.rs", "fork() is the design"),
+    ("server/preforked_mutex.rs", "fork() is the design"),
+    ("server/preforked_passing.rs", "fork() is the design"),
+    ("server/inetd.rs", "fork() is the design, and a socket that it was started with"),
 ];
 
 struct Source {
@@ -197,6 +201,7 @@ const EVENTS: &[&str] = &[
     "epoll_edge.rs",
     "epoll_shared.rs",
     "reuseport.rs",
+    "preforked_passing.rs",
     "uring.rs",
 ];
 

@@ -5,7 +5,8 @@ set -u
 
 missing=
 need() { # need COMMAND PACKAGE
-    command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+    # A super-server lies where PATH leads only root.
+    PATH="$PATH:${SBIN:-/usr/sbin}" command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
 header() { # header FILE PACKAGE
     [ -e "/usr/include/$1" ] || missing="$missing $2"
@@ -17,6 +18,7 @@ if command -v apt-get >/dev/null 2>&1; then
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script bsdutils
     header liburing.h liburing-dev
     need valgrind valgrind
+    need socat socat; need tcpserver ucspi-tcp; need inetd openbsd-inetd
 elif command -v dnf >/dev/null 2>&1; then
     install='dnf install -y'
     need nc netcat; need python3 python3; need strace strace; need rdate rdate

@@ -64,15 +64,26 @@ fn end_of_file(fd: RawFd) {
 /// From here on SIGINT and SIGTERM stop the server, and a lost client is no SIGPIPE. Prints the
 /// line that says where it listens.
 pub fn ready(name: &str, listenfd: &OwnedFd) -> Result<()> {
-    SERVER.store(getpid(), SeqCst);
     LISTENFD.store(listenfd.as_raw_fd(), SeqCst);
+    heed_stops()?;
+    let line = format!("{name}: listening on {}\n", address(&getsockname(listenfd)?));
+    write(std::io::stdout().as_fd(), line.as_bytes())?;
+    Ok(())
+}
+
+/// The same without a listening socket of its own, so without the line.
+pub fn heed_stops() -> Result<()> {
+    SERVER.store(getpid(), SeqCst);
     signal(SIGPIPE, SIG_IGN)?;
     handle_stops(SA_RESTART)?;
     // Whoever started the server may have held them back.
     sigprocmask(SIG_UNBLOCK, Some(&signals(&STOPS)?))?;
-    let line = format!("{name}: listening on {}\n", address(&getsockname(listenfd)?));
-    write(std::io::stdout().as_fd(), line.as_bytes())?;
     Ok(())
+}
+
+/// Holds back the requests to stop, and returns the mask that lets them in.
+pub fn hold_stops() -> Result<sigset_t> {
+    sigprocmask(SIG_BLOCK, Some(&signals(&STOPS)?))
 }
 
 const STOPS: [c_int; 2] = [SIGINT, SIGTERM];

@@ -11,10 +11,14 @@ mod epoll;
 mod epoll_edge;
 mod epoll_shared;
 mod forked;
+mod inetd;
 mod iterative;
 mod nonblocking;
 mod poll;
 mod preforked;
+mod preforked_fcntl;
+mod preforked_mutex;
+mod preforked_passing;
 mod prethreaded;
 mod reuseport;
 mod select;
@@ -40,6 +44,10 @@ pub const DESIGNS: &[Design] = &[
     nonblocking::DESIGN,
     select::DESIGN,
     preforked::DESIGN,
+    preforked_fcntl::DESIGN,
+    preforked_mutex::DESIGN,
+    preforked_passing::DESIGN,
+    inetd::DESIGN,
     prethreaded::DESIGN,
     poll::DESIGN,
     epoll::DESIGN,

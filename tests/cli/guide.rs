@@ -41,6 +41,8 @@ pages! {
     select "docs/select.md"
     uring "docs/uring.md"
     epoll "docs/epoll.md"
+    preforked "docs/preforked.md"
+    inetd "docs/inetd.md"
     options "docs/options.md"
     names "docs/names.md"
     experiments "docs/experiments.md"

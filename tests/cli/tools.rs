@@ -27,7 +27,11 @@ fn tools(name: &str, uid: u32, programs: &[&str]) -> Output {
     }
     symlink(Path::new("/bin/sh"), folder.join("sh")).expect("a link");
     let mut command = Command::new("/bin/sh");
-    command.arg(root().join("tests/tools.sh")).env_clear().env("PATH", &folder);
+    command
+        .arg(root().join("tests/tools.sh"))
+        .env_clear()
+        .env("PATH", &folder)
+        .env("SBIN", &folder);
     command.output().expect("sh runs")
 }
 

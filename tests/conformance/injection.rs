@@ -6,7 +6,7 @@ use socklab::server::{Serves, Transport};
 use crate::cases::{Case, each, is_tcp, is_udp, part, skip};
 use crate::support::Server;
 use crate::tools::Forger;
-use crate::watch::{Doing, Rest, rest, serving_task, until, until_rest};
+use crate::watch::{Doing, Rest, Task, rest, serving_task, state, until, until_rest};
 use crate::wire::{Client, End, assert_serves};
 
 /// Attaches, or says why not.
@@ -199,6 +199,9 @@ fn an_interrupted_wait() {
             let Some(forger) = attach(case, &server, name, &inject) else { return };
             // The call that it is blocked in is begun anew when strace comes.
             forger.until_forged();
+            // A call that has just begun would fail with ENOSYS if strace left now.
+            let Task { tid, .. } = serving_task(&server);
+            until("it waits again", || state(tid).as_deref() == Some("S"));
             drop(forger);
             if case.design.transport == Transport::Tcp {
                 assert_serves(&server);

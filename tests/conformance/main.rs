@@ -21,6 +21,7 @@ mod real_clients;
 mod shortage;
 mod steadiness;
 mod stopping;
+mod superservers;
 mod tools;
 mod udp;
 mod watch;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use nix::libc::{SYS_accept, SYS_fcntl, SYS_futex};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -12,7 +13,7 @@ use crate::cases::{POOL, all, each, run};
 use crate::shortage::{assert_reported, start_unprivileged};
 use crate::support::Server;
 use crate::tools::limit;
-use crate::watch::{descriptors, rest, state, until};
+use crate::watch::{Doing, Task, descriptors, rest, state, until};
 use crate::wire::{Client, End, assert_serves};
 
 fn has_processes(design: &Design) -> bool {
@@ -89,6 +90,67 @@ fn a_dead_worker_keeps_nobody_waiting() {
         assert!(!held.has_answer(), "the other's client noticed");
         held.send(b"10\n");
         held.expect("55");
+        case.stop(server).assert_clean();
+    });
+}
+
+/// The workers that are blocked in this call.
+fn blocked_in(server: &Server, calls: &[i64]) -> Vec<i32> {
+    let is_blocked = |&pid: &i32| matches!(Task { pid, tid: pid }.doing(), Doing::Blocked(call, _) if calls.contains(&call));
+    workers(server).into_iter().filter(is_blocked).collect()
+}
+
+/// Where they take turns at accept(), one is there and has the lock, and the others wait for that.
+#[test]
+fn a_worker_that_dies_in_accept_takes_the_turn_with_it() {
+    each(has_processes, |case| {
+        let server = case.start();
+        for _ in 0..5 {
+            rest(&server);
+            let accepting = blocked_in(&server, &[SYS_accept]);
+            let Some(&holder) = accepting.first() else { return };
+            // Nobody replaces it meanwhile.
+            server.signal(Signal::SIGSTOP);
+            until("the first process is stopped", || state(server.pid()).as_deref() == Some("T"));
+            signal(holder, Signal::SIGKILL);
+            until("it is gone", || !has_not_ended(holder));
+            for _ in 0..3 {
+                assert_serves(&server);
+            }
+            assert_eq!(workers(&server).len(), POOL, "the dead one is a zombie");
+            server.signal(Signal::SIGCONT);
+            until("the pool is full again", || {
+                let now = workers(&server);
+                now.len() == POOL && !now.contains(&holder)
+            });
+        }
+        case.stop(server).assert_clean();
+    });
+}
+
+/// One that waits for its turn is asked to stop: it does so at once, or when its turn comes.
+#[test]
+fn a_worker_that_waits_for_its_turn_stops() {
+    each(has_processes, |case| {
+        let server = case.start();
+        rest(&server);
+        let in_turn = blocked_in(&server, &[SYS_futex]);
+        let waiting = blocked_in(&server, &[SYS_fcntl, SYS_futex]);
+        let Some(&waiting) = waiting.first() else { return };
+        signal(waiting, Signal::SIGTERM);
+        let silent = in_turn.contains(&waiting).then(|| {
+            let client = Client::connect(&server);
+            client.until_accepted();
+            client
+        });
+        until("another one has its place", || {
+            let now = workers(&server);
+            now.len() == POOL && !now.contains(&waiting)
+        });
+        drop(silent);
+        for _ in 0..2 * POOL {
+            assert_serves(&server);
+        }
         case.stop(server).assert_clean();
     });
 }

@@ -89,7 +89,11 @@ fn status(path: &str, field: &str) -> Option<String> {
 pub(crate) fn sleeps(doing: Doing) -> bool {
     match doing {
         Doing::Blocked(number, args) => match number {
-            libc::SYS_accept | libc::SYS_accept4 | libc::SYS_recvfrom | libc::SYS_read => true,
+            libc::SYS_accept
+            | libc::SYS_accept4
+            | libc::SYS_recvfrom
+            | libc::SYS_recvmsg
+            | libc::SYS_read => true,
             // With a time limit it has an extended argument, which this flag announces.
             libc::SYS_io_uring_enter => args[3] & (1 << 3) == 0,
             // No time limit is given.

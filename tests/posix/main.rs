@@ -32,6 +32,8 @@ mod prctl;
 mod pthread;
 /// Which sockets are ready for what: select's three sets and poll's events, side by side.
 mod readiness;
+/// `<semaphore.h>`: semaphores.
+mod semaphore;
 /// `<signal.h>`: signals, and the calls that they interrupt.
 mod signal;
 /// Socket options: what can be set, what is read back.

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -322,6 +323,7 @@ atomic_bool stopping;
 static atomic_int server = -1;
 static atomic_int listenfd_to_end = -1;
 static atomic_int connfd_to_end = -1;
+static sem_t *_Atomic awaited;
 
 static void end_of_file(int fd)
 {
@@ -337,6 +339,9 @@ static void stop(int signum)
     /* A child shares the parent's listening socket, which is not the child's to shut down. */
     if (getpid() == server) end_of_file(atomic_exchange(&listenfd_to_end, -1));
     end_of_file(atomic_exchange(&connfd_to_end, -1));
+    sem_t *sem = awaited;
+    /* It can only fail when it is as large as can be, and then nobody waits. */
+    if (sem != NULL) (void)sem_post(sem);
     errno = saved;
 }
 
@@ -390,6 +395,11 @@ void serving(int connfd)
 {
     connfd_to_end = connfd;
     if (stopping) end_of_file(connfd);
+}
+
+void wakes(sem_t *sem)
+{
+    awaited = sem;
 }
 
 void served(void)

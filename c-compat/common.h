@@ -6,6 +6,7 @@
 #define COMMON_H
 
 #include <signal.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -55,6 +56,9 @@ sigset_t hold_stops(void);
 
 /* From here on a request to stop also ends the reading of this connected socket. */
 void serving(int connfd);
+
+/* From here on a request to stop also gives this semaphore one, in case somebody waits for it. */
+void wakes(sem_t *sem);
 
 /* The connected socket is about to be closed. */
 void served(void);

@@ -209,6 +209,7 @@ fn promises_are_within_the_fields_bounds() {
         ("preforked_mutex", 4),
         ("preforked_passing", 11),
         ("prethreaded", 4),
+        ("prethreaded_queue", 4),
         ("poll", 6),
         ("epoll", 6),
         ("uring", 2),

@@ -13,7 +13,7 @@ use std::ffi::c_int;
 use std::fmt::Display;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 use super::options::address;
 use crate::linux::prctl::{PR_SET_PDEATHSIG, prctl};
@@ -24,6 +24,7 @@ use crate::posix::error::{
 };
 use crate::posix::poll::poll;
 use crate::posix::pthread::PTHREAD_STACK_MIN;
+use crate::posix::semaphore::{sem_post, sem_t};
 use crate::posix::signal::{
     SA_RESTART, SIG_BLOCK, SIG_DFL, SIG_IGN, SIG_UNBLOCK, SIGCHLD, SIGINT, SIGKILL, SIGPIPE,
     SIGTERM, handler, kill, sigaction, sigaddset, sigemptyset, signal, sigprocmask, sigset_t,
@@ -39,6 +40,7 @@ use crate::service::STOPPING;
 static SERVER: AtomicI32 = AtomicI32::new(-1);
 static LISTENFD: AtomicI32 = AtomicI32::new(-1);
 static CONNFD: AtomicI32 = AtomicI32::new(-1);
+static AWAITED: OnceLock<&sem_t> = OnceLock::new();
 
 extern "C" fn stop(_signum: c_int) {
     let saved = errno();
@@ -48,6 +50,10 @@ extern "C" fn stop(_signum: c_int) {
         end_of_file(LISTENFD.swap(-1, SeqCst));
     }
     end_of_file(CONNFD.swap(-1, SeqCst));
+    if let Some(sem) = AWAITED.get() {
+        // It can only fail when it is as large as can be, and then nobody waits.
+        let _ = sem_post(sem);
+    }
     set_errno(saved);
 }
 
@@ -91,7 +97,8 @@ const STOPS: [c_int; 2] = [SIGINT, SIGTERM];
 fn handle_stops(sa_flags: c_int) -> Result<()> {
     let act = sigaction { sa_handler: handler(stop), sa_mask: sigemptyset(), sa_flags };
     for signum in STOPS {
-        // SAFETY: `stop` uses atomics and shutdown(), which is async-signal-safe, and keeps errno.
+        // SAFETY: `stop` uses atomics and getpid(), shutdown() and sem_post(), which are
+        // async-signal-safe, and keeps errno.
         unsafe { sigaction(signum, Some(&act)) }?;
     }
     Ok(())
@@ -116,6 +123,11 @@ pub fn serving(connfd: &OwnedFd) {
     if stopping() {
         end_of_file(connfd.as_raw_fd());
     }
+}
+
+/// From here on a request to stop also gives this semaphore one, in case somebody waits for it.
+pub fn wakes(sem: &'static sem_t) {
+    AWAITED.get_or_init(|| sem);
 }
 
 /// The connected socket is about to be closed.

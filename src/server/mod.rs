@@ -21,6 +21,7 @@ mod preforked_mutex;
 mod preforked_passing;
 mod prethreaded;
 mod reuseport;
+mod prethreaded_queue;
 mod select;
 mod threaded;
 mod timeout;
@@ -49,6 +50,7 @@ pub const DESIGNS: &[Design] = &[
     preforked_passing::DESIGN,
     inetd::DESIGN,
     prethreaded::DESIGN,
+    prethreaded_queue::DESIGN,
     poll::DESIGN,
     epoll::DESIGN,
     epoll_edge::DESIGN,

@@ -9,9 +9,9 @@ use std::thread;
 use nix::sys::signal::Signal::{self, SIGINT, SIGTERM};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
-use socklab::server::{Design, PerClient, Serves};
+use socklab::server::{Design, PerClient, Serves, Silent};
 
-use crate::cases::{Case, Seeded, all, each, is_tcp, is_udp, part, run, skip};
+use crate::cases::{Case, POOL, Seeded, all, each, is_tcp, is_udp, part, run, skip};
 use crate::clients::{computing_for, while_computing};
 use crate::diag::{self, TIME_WAIT};
 use crate::support::{Ended, Language, Server, command};
@@ -166,6 +166,42 @@ fn clients_behind_a_silent_one() {
         assert_eq!(queued.read().0, "");
         assert_no_listener(addr);
         restart(case, addr);
+    });
+}
+
+/// Silent clients hold all workers, and so many come after them that whatever stands between them and
+/// the workers is full. Some of those in between have asked.
+#[test]
+fn a_crowd_behind_silent_ones() {
+    const CROWD: usize = 60;
+    let stalls = |design: &Design| design.promises.silent == Silent::StallsPool;
+    each_that_heeds(stalls, |case| {
+        for signal in SIGNALS {
+            part(signal.as_str(), || {
+                let server = case.start();
+                let addr = server.addr;
+                let connect = || Client::connect(&server);
+                let silent: Vec<Client> = (0..POOL).map(|_| connect()).collect();
+                silent.iter().for_each(Client::until_accepted);
+                let crowd: Vec<Client> = (0..CROWD).map(|_| connect()).collect();
+                for client in crowd.iter().step_by(2) {
+                    client.send(b"10\n");
+                }
+                rest(&server);
+                stop(case, server, signal).assert_clean();
+                for client in &silent {
+                    assert_eq!(client.read(), (String::new(), End::Closed));
+                }
+                for client in &crowd {
+                    // Closed, answered and closed, or never accepted and reset.
+                    let (answer, end) = client.read();
+                    assert!(["", "55"].contains(&answer.as_str()), "{answer:?}");
+                    assert!(answer.is_empty() || end == End::Closed, "{end:?}");
+                }
+                assert_no_listener(addr);
+                restart(case, addr);
+            });
+        }
     });
 }
 

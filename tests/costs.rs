@@ -199,6 +199,7 @@ fn serves_forever(design: &Design) -> bool {
 fn promises_are_within_the_fields_bounds() {
     for (name, most) in [
         ("udp_iterative", 2),
+        ("udp_batch", 2),
         ("iterative", 4),
         ("timeout", 6),
         ("forked", 8),

@@ -69,8 +69,15 @@ fn titles_agree() {
 }
 
 /// What the services offer to the designs.
-const SERVICE: &[&str] =
-    &["handle_request", "handle_datagram", "exchange_new", "advance", "is_answering"];
+const SERVICE: &[&str] = &[
+    "handle_request",
+    "handle_datagram",
+    "is_answerable",
+    "tell",
+    "exchange_new",
+    "advance",
+    "is_answering",
+];
 
 /// The functions whose calls are compared: all of `posix` and `linux`, and what the designs share.
 fn compared() -> BTreeSet<String> {

@@ -57,9 +57,13 @@ size_t tell(long now, enum format format, char answer[TIME_MAX])
     return is_request(answer, length) ? 0 : length;
 }
 
+bool is_answerable(const char *request, size_t length, const struct sockaddr_storage *cliaddr)
+{
+    return is_request(request, length) && port(cliaddr) >= IPPORT_RESERVED;
+}
+
 size_t handle_datagram(const char *request, size_t length, const struct sockaddr_storage *cliaddr,
                        enum format format, char answer[TIME_MAX])
 {
-    if (!is_request(request, length) || port(cliaddr) < IPPORT_RESERVED) return 0;
-    return tell(time(NULL), format, answer);
+    return is_answerable(request, length, cliaddr) ? tell(time(NULL), format, answer) : 0;
 }

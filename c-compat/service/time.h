@@ -9,6 +9,7 @@
 #ifndef SERVICE_TIME_H
 #define SERVICE_TIME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -22,6 +23,9 @@ enum format { HUMAN, ISO8601, DAYTIME, TIME };
    sender may not be answered. */
 size_t handle_datagram(const char *request, size_t length, const struct sockaddr_storage *cliaddr,
                        enum format format, char answer[TIME_MAX]);
+
+/* Whether the datagram is a request and its sender may be answered. */
+bool is_answerable(const char *request, size_t length, const struct sockaddr_storage *cliaddr);
 
 /* Writes the time `now`, unless it would look like a request: then the length is 0. */
 size_t tell(long now, enum format format, char answer[TIME_MAX]);

@@ -2,6 +2,7 @@
 
 pub mod epoll;
 pub mod io_uring;
+pub mod mmsg;
 pub mod packet_info;
 pub mod prctl;
 pub mod sys_mman;

@@ -25,6 +25,7 @@ mod prethreaded_queue;
 mod select;
 mod threaded;
 mod timeout;
+mod udp_batch;
 mod udp_iterative;
 mod udp_single;
 mod uring;
@@ -34,7 +35,7 @@ pub use promise::{Heavy, Idle, PerClient, Pool, Promises, Serves, Silent};
 
 use crate::posix::Result;
 
-/// Every design: the lecture's in its order, then the field's processes, threads and events.
+/// Every design: the lecture's in its order, then the field's processes, threads, events and batches.
 pub const DESIGNS: &[Design] = &[
     udp_single::DESIGN,
     udp_iterative::DESIGN,
@@ -57,6 +58,7 @@ pub const DESIGNS: &[Design] = &[
     epoll_shared::DESIGN,
     reuseport::DESIGN,
     uring::DESIGN,
+    udp_batch::DESIGN,
 ];
 
 /// One way to build a server.

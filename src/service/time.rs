@@ -55,10 +55,12 @@ pub fn handle_datagram(
     cliaddr: &sockaddr_storage,
     format: Format,
 ) -> Option<Answer> {
-    if !is_request(request) || port(cliaddr) < IPPORT_RESERVED {
-        return None;
-    }
-    tell(time(), format)
+    if is_answerable(request, cliaddr) { tell(time(), format) } else { None }
+}
+
+/// Whether the datagram is a request and its sender may be answered.
+pub fn is_answerable(request: &[u8], cliaddr: &sockaddr_storage) -> bool {
+    is_request(request) && port(cliaddr) >= IPPORT_RESERVED
 }
 
 /// The time `now`, unless it would look like a request.

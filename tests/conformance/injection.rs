@@ -171,7 +171,7 @@ fn waits_in(server: &Server, calls: &[i64]) -> bool {
 fn an_interrupted_wait() {
     use libc::{
         SYS_clock_nanosleep, SYS_epoll_wait, SYS_io_uring_enter, SYS_poll, SYS_pselect6,
-        SYS_recvfrom,
+        SYS_recvfrom, SYS_recvmmsg,
     };
     each(
         |_| true,
@@ -187,6 +187,8 @@ fn an_interrupted_wait() {
                 "epoll_wait"
             } else if waits_in(&server, &[SYS_recvfrom]) {
                 "recvfrom"
+            } else if waits_in(&server, &[SYS_recvmmsg]) {
+                "recvmmsg"
             } else if waits_in(&server, &[SYS_clock_nanosleep]) {
                 "clock_nanosleep"
             } else if waits_in(&server, &[SYS_io_uring_enter]) {
@@ -234,10 +236,13 @@ fn errors_of_datagrams() {
     each(is_udp, |case| {
         let server = case.start_single();
         let before = rest(&server);
+        let batches = waits_in(&server, &[nix::libc::SYS_recvmmsg]);
+        let (receive, send) =
+            if batches { ("recvmmsg", "sendmmsg") } else { ("recvfrom", "sendto") };
         for error in ["EINTR", "ECONNREFUSED", "EHOSTUNREACH", "ENOMEM", "ENOBUFS"] {
-            part(&format!("recvfrom {error}"), || {
-                let inject = format!("recvfrom:error={error}:when=1");
-                let Some(forger) = attach(case, &server, "recvfrom", &inject) else { return };
+            part(&format!("{receive} {error}"), || {
+                let inject = format!("{receive}:error={error}:when=1");
+                let Some(forger) = attach(case, &server, receive, &inject) else { return };
                 forger.until_forged();
                 drop(forger);
                 until_rest(&server, &before);
@@ -245,9 +250,9 @@ fn errors_of_datagrams() {
         }
         // What can't be sent uses no server up.
         for error in ["EPERM", "ECONNREFUSED", "ENOBUFS", "EINTR"] {
-            part(&format!("sendto {error}"), || {
-                let inject = format!("sendto:error={error}:when=1");
-                let Some(forger) = attach(case, &server, "sendto", &inject) else { return };
+            part(&format!("{send} {error}"), || {
+                let inject = format!("{send}:error={error}:when=1");
+                let Some(forger) = attach(case, &server, send, &inject) else { return };
                 assert_eq!(ask(&server), None, "an answer that was not sent");
                 forger.until_forged();
                 drop(forger);

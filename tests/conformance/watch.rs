@@ -102,6 +102,7 @@ pub(crate) fn sleeps(doing: Doing) -> bool {
             libc::SYS_poll | libc::SYS_restart_syscall => args[2] as i32 == -1,
             libc::SYS_epoll_wait | libc::SYS_epoll_pwait => args[3] as i32 == -1,
             libc::SYS_futex => args[3] == 0,
+            libc::SYS_recvmmsg => args[4] == 0,
             libc::SYS_rt_sigtimedwait => args[2] == 0,
             libc::SYS_fcntl => true,
             _ => false,

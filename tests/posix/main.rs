@@ -18,6 +18,8 @@ mod fcntl;
 mod io_uring;
 /// Linux's `<sys/mman.h>`: files without a name.
 mod memfd;
+/// Linux's recvmmsg and sendmmsg.
+mod mmsg;
 /// `<netdb.h>`: hosts, services and protocols.
 mod netdb;
 /// `<netinet/in.h>`: addresses of the Internet.

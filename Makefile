@@ -26,8 +26,9 @@ C_SANITIZED := $(addprefix target/c/sanitized/,$(PROGRAMS)) \
 LIBURING := liburing (Debian, Ubuntu: liburing-dev; Fedora: liburing-devel; Arch: liburing; Alpine: liburing-dev)
 C_BENCH := target/c/bench/fibonacci target/c/bench/fibonacci-O0 target/c/bench/fibonacci-inlined
 
-.PHONY: help build c run test check lint fmt clippy doc clean client client-time bench-service experiments \
-	instructions tools liburing $(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) FORCE
+.PHONY: help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
+	bench-stalls bench-mixed bench-idle experiments instructions tools liburing \
+	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) FORCE
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -80,6 +81,18 @@ bench-service: $(C_BENCH) ## the naive recursion: Rust against gcc, as ratios
 
 instructions: tools $(SOCKLAB) c ## the user instructions of one connection, by callgrind: Rust and C
 	@cargo bench --quiet --bench instructions
+
+# How each is told more: make bench-stalls ARGS='--designs epoll,threaded'
+bench-stalls: c ## who waits behind silent and behind costly clients: every design
+	cargo bench --quiet --bench stalls -- $(ARGS)
+
+bench-mixed: c ## cheap requests beside costly ones: latencies, as ratios
+	cargo bench --quiet --bench mixed -- $(ARGS)
+
+bench-idle: c ## ten thousand idle clients: what they cost the designs with events
+	cargo bench --quiet --bench idle -- $(ARGS)
+
+bench: bench-service bench-stalls bench-mixed bench-idle ## all benchmarks: ten minutes or so
 
 clean: ## remove what was built
 	rm -rf target

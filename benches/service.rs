@@ -8,6 +8,11 @@ use std::process::{Command, ExitCode};
 
 use socklab::posix::time::{CLOCK_PROCESS_CPUTIME_ID, clock_gettime};
 use socklab::service::fibonacci::fib;
+use stats::{Spread, median};
+
+#[path = "support/stats.rs"]
+#[allow(dead_code, reason = "it has more than this needs")]
+mod stats;
 
 const N: u64 = 36;
 const ROUNDS: usize = 30;
@@ -76,17 +81,17 @@ fn compare() -> Result<bool, String> {
     }
     println!(
         "fib({N}), CPU time, x of the C twin (gcc -O2: {:.3} s); {ROUNDS} rounds",
-        median(&mut seconds)
+        median(&seconds)
     );
     println!("{:28} {:>6}   95 % of the median", "", "median");
     let mut holds = true;
-    for ((name, _), ratios) in others.iter().zip(&mut ratios) {
-        let (low, high) = interval(ratios);
-        println!("{name:28} {:6.2}   [{low:.2}, {high:.2}]", median(ratios));
+    for ((name, _), ratios) in others.iter().zip(&ratios) {
+        let Spread { median, low, high } = Spread::of_median(ratios);
+        println!("{name:28} {median:6.2}   [{low:.2}, {high:.2}]");
         if *name == "Rust" {
             holds = low <= 1.0;
         }
-        if *name == "gcc -O2 again" && !(0.97..=1.03).contains(&median(ratios)) {
+        if *name == "gcc -O2 again" && !(0.97..=1.03).contains(&median) {
             println!(
                 "doubt: the same program twice differs by more than 3 %; the machine is noisy"
             );
@@ -111,29 +116,4 @@ fn run((program, arguments): &(PathBuf, Vec<&str>)) -> Result<f64, String> {
         Some((seconds, "14930352")) => seconds.parse().map_err(|_| format!("not seconds: {text}")),
         _ => Err(format!("{} computed {text:?}", program.display())),
     }
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0
-}
-
-/// The bootstrap's 95 % interval of the median.
-fn interval(values: &[f64]) -> (f64, f64) {
-    let mut state = 1_u64;
-    let mut medians: Vec<f64> = (0..2000)
-        .map(|_| {
-            let mut sample: Vec<f64> = (0..values.len())
-                .map(|_| {
-                    state = state
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1_442_695_040_888_963_407);
-                    values[(state >> 33) as usize % values.len()]
-                })
-                .collect();
-            median(&mut sample)
-        })
-        .collect();
-    medians.sort_by(f64::total_cmp);
-    (medians[49], medians[1949])
 }

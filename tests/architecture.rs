@@ -20,8 +20,18 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
 ];
 
 /// All crates that Cargo.toml names, `std` aside.
-const CRATES: &[&str] =
-    &["libc", "errno", "io_uring", "nix", "clap", "comfy_table", "serde", "serde_json", "proptest"];
+const CRATES: &[&str] = &[
+    "libc",
+    "errno",
+    "io_uring",
+    "nix",
+    "clap",
+    "comfy_table",
+    "serde",
+    "serde_json",
+    "proptest",
+    "hdrhistogram",
+];
 
 /// The files outside `posix` and `linux` in which `unsafe` may stand, and why.
 const UNSAFE: &[(&str, &str)] = &[

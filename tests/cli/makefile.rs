@@ -39,6 +39,7 @@ fn help_lists_every_design_and_target() {
         "experiments",
         "test",
         "check",
+        "bench",
     ] {
         let line = format!("  make {target} ");
         assert!(help.lines().any(|shown| shown.starts_with(&line)), "no {target} in:\n{help}");

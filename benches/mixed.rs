@@ -20,7 +20,7 @@ use bench::load::{self, Load, Outcome};
 use bench::machine::{self, Foreign};
 use bench::options::{Choice, Common, parse};
 use bench::report::{Report, figure, table};
-use bench::stats::{Random, Spread};
+use bench::stats::{Random, Spread, median};
 use bench::subject::Case;
 use support::Server;
 
@@ -231,40 +231,50 @@ fn main() -> ExitCode {
     report.end(served && (met || quick))
 }
 
-/// The table, and the doubts.
+/// The tables, and the doubts.
 fn show(report: &mut Report, subjects: &[Subject]) {
     let find = |name: &str| subjects.iter().find(|subject| subject.name == name);
-    let mut header = vec!["design", "p50 ms", "p99 ms", "(min .. max)", "worst ms", "fib(34)/s"];
-    let references = [(EVENTS, "p99 / epoll"), (THREADS, "p99 / threaded")];
-    let references = references.map(|(name, head)| Some((find(name)?, head)));
-    header.extend(references.iter().flatten().map(|(_, head)| head));
+    let references = [EVENTS, THREADS].map(find);
     let pool = find(POOL);
-    header.extend(pool.map(|_| "fib(34)/s / pool"));
-    header.extend(["wrong", "errors", "unfinished", "late", "queue full"]);
-    let mut table = table(&header);
+    let mut header = vec![String::from("fib(1)"), "p50 ms".into(), "p99 ms".into(), "".into()];
+    header.extend(references.iter().flatten().map(|other| format!("p99 / {}", other.name)));
+    let mut cheap = table(&header);
+    let mut header = vec![String::from("fib(34)"), "per s".into()];
+    header.extend(pool.map(|pool| format!("/ {}", pool.name)));
+    header.extend(
+        ["worst ms", "wrong", "errors", "unfinished", "late", "queue full"].map(Into::into),
+    );
+    let mut rest = table(&header);
     for subject in subjects {
         let p99 = Spread::of(&subject.values(|slice| slice.p99 * 1e3));
-        let median = |value| Spread::of(&subject.values(value)).median;
+        let p50 = median(&subject.values(|slice| slice.p50 * 1e3));
         let mut row = vec![
             Cell::new(&subject.name),
-            figure(three(median(|slice| slice.p50 * 1e3))),
+            figure(three(p50)),
             figure(three(p99.median)),
             figure(format!("({} .. {})", three(p99.low), three(p99.high))),
-            figure(three(subject.latencies.max() as f64 / 1e6)),
-            figure(format!("{:.1}", median(|slice| slice.costly))),
         ];
-        for (reference, _) in references.iter().flatten() {
+        for reference in references.iter().flatten() {
             row.push(figure(ratio(subject.over(reference, |slice| slice.p99))));
         }
+        cheap.add_row(row);
+
+        let costly = median(&subject.values(|slice| slice.costly));
+        let mut row = vec![Cell::new(&subject.name), figure(format!("{costly:.1}"))];
         if let Some(pool) = pool {
             row.push(figure(ratio(subject.over(pool, |slice| slice.costly))));
         }
+        row.push(figure(three(subject.latencies.max() as f64 / 1e6)));
         let errors: u64 = subject.errors.values().sum();
         let counts = [subject.wrong, errors, subject.unfinished, subject.late, subject.full_queues];
         row.extend(counts.map(figure));
-        table.add_row(row);
+        rest.add_row(row);
     }
-    report.line(table.trim_fmt());
+    report.line(format!("\n{}\n\n{}\n", cheap.trim_fmt(), rest.trim_fmt()));
+    report.line(
+        "p50, p99: the median of the rounds (min .. max); ratios: the median [95 % interval] of those \
+         \nwithin a round; worst: of the requests for fib(1); late: those started more than 1 ms late",
+    );
     for subject in subjects {
         for (error, count) in &subject.errors {
             report.line(format!("{}: {count} x {error}", subject.name));
@@ -280,15 +290,23 @@ fn show(report: &mut Report, subjects: &[Subject]) {
     let overflows = subjects.iter().any(|subject| subject.full_queues > 0);
     if overflows {
         report.line(
-            "queue full: connects that found no room; the kernel tries them again after 1, 3 s",
+            "queue full: connects to any server of this machine that found no room; the kernel tries \
+             them again after 1, 3 s",
         );
     }
     let again = format!("{THREADS} again");
     if let (Some(one), Some(other)) = (find(THREADS), find(&again)) {
+        let p99 = other.over(one, |slice| slice.p99);
+        let costly = other.over(one, |slice| slice.costly);
         report.line(format!(
-            "noise: the same program twice (A/A): p99 {}, fib(34)/s {}",
-            ratio(other.over(one, |slice| slice.p99)),
-            ratio(other.over(one, |slice| slice.costly))
+            "noise: the same program twice (A/A): p99 {}, fib(34)/s {}{}",
+            ratio(p99),
+            ratio(costly),
+            if costly.low > 1.0 || costly.high < 1.0 || !(0.7..1.4).contains(&p99.median) {
+                "; doubt: that is much"
+            } else {
+                ""
+            }
         ));
     }
 }

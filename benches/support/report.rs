@@ -64,11 +64,15 @@ impl Report {
     }
 }
 
-/// An empty table.
-pub(crate) fn table(header: &[&str]) -> Table {
+/// An empty table; the words of its header stand over what is below them.
+pub(crate) fn table(header: &[impl ToString]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header);
+    let cell = |(at, word): (usize, &_)| {
+        let word = ToString::to_string(word);
+        if at == 0 { Cell::new(word) } else { figure(word) }
+    };
+    table.set_header(header.iter().enumerate().map(cell));
     table
 }
 

@@ -47,6 +47,7 @@ pages! {
     names "docs/names.md"
     experiments "docs/experiments.md"
     costs "docs/costs.md"
+    benchmarks "docs/benchmarks.md"
 }
 
 #[test]

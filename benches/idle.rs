@@ -173,12 +173,12 @@ fn main() -> ExitCode {
     }
     report.line(format!("\n{}\n", table.trim_fmt()));
     report.line(
-        "alone, among: the server's CPU time for a request without and with the idle clients; A/A: the \
-         \nnoise, two servers without; ratio: the median [95 % interval] of those within a round",
+        "alone, among: the server's CPU time for a request without and with the idle clients; A/A: the\n\
+         noise, two servers without; ratio: the median [95 % interval] of those within a round",
     );
     report.line(format!(
-        "goals: at most {MEMORY} KiB each; for those that sleep 0 ticks while another server answers \
-         {STRETCH} \nrequests; a ratio of at most {GROWTH}, but for {}",
+        "goals: at most {MEMORY} KiB each; for those that sleep 0 ticks while another server answers\n\
+         {STRETCH} requests; a ratio of at most {GROWTH}, but for {}",
         GROW.join(", ")
     ));
     report.line(foreign.report());

@@ -272,8 +272,8 @@ fn show(report: &mut Report, subjects: &[Subject]) {
     }
     report.line(format!("\n{}\n\n{}\n", cheap.trim_fmt(), rest.trim_fmt()));
     report.line(
-        "p50, p99: the median of the rounds (min .. max); ratios: the median [95 % interval] of those \
-         \nwithin a round; worst: of the requests for fib(1); late: those started more than 1 ms late",
+        "p50, p99: the median of the rounds (min .. max); ratios: the median [95 % interval] of those\n\
+         within a round; worst: of the requests for fib(1); late: those started more than 1 ms late",
     );
     for subject in subjects {
         for (error, count) in &subject.errors {

@@ -1,9 +1,12 @@
 //! What only Linux has, under the rules of [`crate::posix`].
 
 pub mod epoll;
+pub mod eventfd;
 pub mod io_uring;
 pub mod mmsg;
 pub mod packet_info;
 pub mod prctl;
+pub mod sandbox;
+pub mod signalfd;
 pub mod sys_mman;
 pub mod tcp_info;

@@ -7,7 +7,8 @@ use std::ptr;
 
 pub use libc::{
     PTHREAD_CREATE_DETACHED, PTHREAD_CREATE_JOINABLE, PTHREAD_MUTEX_ROBUST, PTHREAD_MUTEX_STALLED,
-    PTHREAD_PROCESS_PRIVATE, PTHREAD_PROCESS_SHARED, PTHREAD_STACK_MIN,
+    PTHREAD_PROCESS_PRIVATE, PTHREAD_PROCESS_SHARED, PTHREAD_STACK_MIN, SCHED_IDLE, SCHED_OTHER,
+    sched_param,
 };
 
 use super::error::{EINVAL, Error, Result};
@@ -225,6 +226,19 @@ pub fn pthread_join(thread: pthread_t) -> Result<()> {
     // thread was neither.
     let returned = unsafe { libc::pthread_join(thread.id, ptr::null_mut()) };
     ffi::number("pthread_join", returned)
+}
+
+/// `int pthread_setschedparam(pthread_t thread, int policy, const struct sched_param *param)`: sets
+/// how a thread gets its share of the processors. `SCHED_IDLE`, which is Linux's: what nobody else
+/// wants. Refuses, with `EINVAL`, a thread that was made detached, which may be gone.
+#[doc = manual!("pthread_setschedparam", "3")]
+pub fn pthread_setschedparam(thread: &pthread_t, policy: c_int, param: &sched_param) -> Result<()> {
+    if thread.detachstate != PTHREAD_CREATE_JOINABLE {
+        return Err(Error::new("pthread_setschedparam", EINVAL));
+    }
+    // SAFETY: made joinable, and borrowed, so neither joined nor detached; `param` is a whole struct.
+    let returned = unsafe { libc::pthread_setschedparam(thread.id, policy, param) };
+    ffi::number("pthread_setschedparam", returned)
 }
 
 /// `pthread_mutexattr_t`: what kind of mutex is to be made.

@@ -12,6 +12,8 @@ mod complete;
 mod epoll;
 /// `<errno.h>`: errors print what C prints.
 mod error;
+/// Linux's `<sys/eventfd.h>`.
+mod eventfd;
 /// `<fcntl.h>`: flags of descriptors, and record locks.
 mod fcntl;
 /// Linux's io_uring: requests in one ring, completions in another.
@@ -34,10 +36,14 @@ mod prctl;
 mod pthread;
 /// Which sockets are ready for what: select's three sets and poll's events, side by side.
 mod readiness;
+/// What Linux lets a process give up.
+mod sandbox;
 /// `<semaphore.h>`: semaphores.
 mod semaphore;
 /// `<signal.h>`: signals, and the calls that they interrupt.
 mod signal;
+/// Linux's `<sys/signalfd.h>`.
+mod signalfd;
 /// Socket options: what can be set, what is read back.
 mod sockopt;
 /// Socket options: what they change.

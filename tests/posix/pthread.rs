@@ -1,6 +1,7 @@
 //! Threads and mutexes.
 
 use std::ffi::c_void;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -8,14 +9,16 @@ use nix::sys::resource::{Resource, setrlimit};
 use socklab::posix::error::{EAGAIN, EBUSY, EDEADLK, EINVAL, ENOTRECOVERABLE, EOWNERDEAD, EPERM};
 use socklab::posix::pthread::{
     PTHREAD_CREATE_DETACHED, PTHREAD_CREATE_JOINABLE, PTHREAD_MUTEX_INITIALIZER,
-    PTHREAD_MUTEX_ROBUST, PTHREAD_PROCESS_SHARED, PTHREAD_STACK_MIN, pthread_attr_destroy,
-    pthread_attr_getdetachstate, pthread_attr_getstacksize, pthread_attr_init,
-    pthread_attr_setdetachstate, pthread_attr_setstacksize, pthread_attr_t, pthread_create,
-    pthread_create_raw, pthread_detach, pthread_join, pthread_mutex_consistent, pthread_mutex_init,
-    pthread_mutex_lock, pthread_mutex_t, pthread_mutex_trylock, pthread_mutex_unlock,
-    pthread_mutexattr_init, pthread_mutexattr_setpshared, pthread_mutexattr_setrobust, pthread_t,
+    PTHREAD_MUTEX_ROBUST, PTHREAD_PROCESS_SHARED, PTHREAD_STACK_MIN, SCHED_IDLE, SCHED_OTHER,
+    pthread_attr_destroy, pthread_attr_getdetachstate, pthread_attr_getstacksize,
+    pthread_attr_init, pthread_attr_setdetachstate, pthread_attr_setstacksize, pthread_attr_t,
+    pthread_create, pthread_create_raw, pthread_detach, pthread_join, pthread_mutex_consistent,
+    pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_trylock,
+    pthread_mutex_unlock, pthread_mutexattr_init, pthread_mutexattr_setpshared,
+    pthread_mutexattr_setrobust, pthread_setschedparam, pthread_t, sched_param,
 };
 use socklab::posix::sys_mman::{MAP_SHARED, mmap};
+use socklab::posix::unistd::{close, pipe, read};
 
 use crate::support::{
     alone, become_nobody, errno_of, forked, row, skip, status, until, until_blocked,
@@ -246,5 +249,38 @@ fn a_robust_mutex_outlives_its_holder() {
         pthread_mutex_unlock(mutex).expect("pthread_mutex_unlock");
         assert_eq!(status(waiting), 0, "it dies holding the mutex");
         row("pthread_mutex_lock", "as it did", pthread_mutex_lock(mutex), EOWNERDEAD);
+    });
+}
+
+/// `SCHED_IDLE` needs no privilege; the 41st number of a thread's stat is its policy.
+#[test]
+fn a_thread_of_idle_priority() {
+    alone(|| {
+        let [wait, go] = pipe().expect("pipe");
+        let start = |wait: OwnedFd| assert_eq!(read(wait, &mut [0]), Ok(0));
+        let thread =
+            pthread_create(None, start, wait).map_err(|(error, _)| error).expect("pthread_create");
+        let param = sched_param { sched_priority: 0 };
+        pthread_setschedparam(&thread, SCHED_IDLE, &param).expect("pthread_setschedparam");
+        let policies: Vec<i32> = std::fs::read_dir("/proc/self/task")
+            .expect("tasks")
+            .map(|task| {
+                let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+                let numbers = stat.rsplit_once(") ").unwrap().1;
+                numbers.split(' ').nth(38).unwrap().parse().unwrap()
+            })
+            .collect();
+        assert_eq!(policies.iter().filter(|&&policy| policy == SCHED_IDLE).count(), 1);
+        let one = sched_param { sched_priority: 1 };
+        let refused = pthread_setschedparam(&thread, SCHED_IDLE, &one);
+        row("pthread_setschedparam", "a priority that there is not", refused, EINVAL);
+        close(go).expect("close");
+        pthread_join(thread).expect("pthread_join");
+
+        let mut attr = pthread_attr_init().expect("attr");
+        pthread_attr_setdetachstate(&mut attr, PTHREAD_CREATE_DETACHED).expect("detached");
+        let detached = pthread_create(Some(&attr), |()| (), ()).map_err(|(error, ())| error);
+        let refused = pthread_setschedparam(&detached.expect("made"), SCHED_OTHER, &param);
+        row("pthread_setschedparam", "a detached thread", refused, EINVAL);
     });
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -383,12 +384,33 @@ void ready(const char *name, int listenfd)
 {
     listenfd_to_end = listenfd;
     heed_stops();
+    announce(readiness(name, listenfd));
+}
+
+const char *readiness(const char *name, int listenfd)
+{
+    static char line[128];
     struct sockaddr_storage addr;
     socklen_t addrlen = sizeof addr;
     if (getsockname(listenfd, (struct sockaddr *)&addr, &addrlen) == -1) die("getsockname");
-    char line[128];
-    int length = snprintf(line, sizeof line, "%s: listening on %s\n", name, address(&addr, addrlen));
-    if (write(STDOUT_FILENO, line, (size_t)length) == -1) die("write");
+    snprintf(line, sizeof line, "%s: listening on %s\n", name, address(&addr, addrlen));
+    return line;
+}
+
+void announce(const char *line)
+{
+    if (write(STDOUT_FILENO, line, strlen(line)) == -1) die("write");
+}
+
+int signal_descriptor(void)
+{
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal");
+    sigset_t set = stops();
+    sigaddset(&set, SIGUSR1);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) == -1) die("sigprocmask");
+    int sigfd = signalfd(-1, &set, 0);
+    if (sigfd == -1) die("signalfd");
+    return sigfd;
 }
 
 void serving(int connfd)

@@ -54,6 +54,14 @@ void heed_stops(void);
 /* Holds back the requests to stop, and returns the mask that lets them in. */
 sigset_t hold_stops(void);
 
+/* The line that says where a server listens; prints that line. */
+const char *readiness(const char *name, int listenfd);
+void announce(const char *line);
+
+/* For a server that can wait for signals as for anything else: from here on SIGINT, SIGTERM and SIGUSR1
+   are read from a descriptor, and a lost client is no SIGPIPE. */
+int signal_descriptor(void);
+
 /* From here on a request to stop also ends the reading of this connected socket. */
 void serving(int connfd);
 

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 /// What each module may name of this crate, and which external crates.
 const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("posix", &["posix"], &["libc", "errno"]),
-    ("linux", &["linux", "posix"], &["libc", "errno", "io_uring"]),
+    ("linux", &["linux", "posix"], &["libc", "errno", "io_uring", "landlock", "seccompiler"]),
     ("service", &["service", "posix", "linux"], &["proptest"]),
-    ("server", &["server", "service", "posix", "linux"], &[]),
+    ("server", &["server", "service", "posix", "linux"], &["proptest"]),
     ("client", &["client", "service", "posix", "linux"], &[]),
     ("experiment", &["experiment", "posix", "linux"], &["serde"]),
     (
@@ -24,6 +24,8 @@ const CRATES: &[&str] = &[
     "libc",
     "errno",
     "io_uring",
+    "landlock",
+    "seccompiler",
     "nix",
     "clap",
     "comfy_table",
@@ -213,6 +215,7 @@ const EVENTS: &[&str] = &[
     "reuseport.rs",
     "preforked_passing.rs",
     "uring.rs",
+    "hybrid/mod.rs",
 ];
 
 #[test]

@@ -217,6 +217,7 @@ fn promises_are_within_the_fields_bounds() {
         ("epoll_edge", 7),
         ("epoll_shared", 5),
         ("reuseport", 5),
+        ("hybrid", 6),
     ] {
         let design = socklab::server::find(name).expect("a design");
         assert!(design.promises.calls.is_some_and(|calls| calls <= most), "{name}");

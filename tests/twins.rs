@@ -21,11 +21,18 @@ fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// The Rust file of a design, which may be a folder.
+fn rust_file(design: &str) -> String {
+    let folder = format!("src/server/{design}/mod.rs");
+    if root(&folder).exists() { folder } else { format!("src/server/{design}.rs") }
+}
+
 fn stems(folder: &str, extension: &str, but: &[&str]) -> BTreeSet<String> {
     let mut stems = BTreeSet::new();
     for entry in fs::read_dir(root(folder)).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_some_and(|found| found == extension) {
+        let is_module = extension == "rs" && path.join("mod.rs").exists();
+        if is_module || path.extension().is_some_and(|found| found == extension) {
             stems.insert(path.file_stem().unwrap().to_str().unwrap().to_owned());
         }
     }
@@ -61,7 +68,7 @@ fn every_client_and_every_service_has_its_two_files() {
 #[test]
 fn titles_agree() {
     for design in DESIGNS {
-        let rust = fs::read_to_string(root(&format!("src/server/{}.rs", design.name))).unwrap();
+        let rust = fs::read_to_string(root(&rust_file(design.name))).unwrap();
         let c = fs::read_to_string(root(&format!("c-compat/{}.c", design.name))).unwrap();
         let title = rust.lines().next().unwrap().trim_start_matches("//! ");
         assert_eq!(c.lines().next().unwrap(), format!("/* {title} */"), "{}", design.name);
@@ -176,7 +183,7 @@ fn assert_same_calls(rust: (&str, &str), c: (&str, &str)) {
 #[test]
 fn designs_make_the_same_calls_in_the_same_order() {
     for design in DESIGNS {
-        let rust = format!("src/server/{}.rs", design.name);
+        let rust = rust_file(design.name);
         let c = format!("c-compat/{}.c", design.name);
         assert_same_calls((&rust, "\nfn serve("), (&c, "\nint main("));
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Failure, port, seconds, whole_number};
 use crate::posix::sys_socket::timeval;
 use crate::server::{
-    self, DEFAULT_WORKERS, DESIGNS, LONGEST_DEFERRAL, MOST_WORKERS, Options, Pool, Refusal,
+    self, DEFAULT_WORKERS, DESIGNS, LONGEST_DEFERRAL, Limits, MOST_WORKERS, Options, Pool, Refusal,
     Service, Silent,
 };
 use crate::service::fibonacci::{DEFAULT_MAX_N, LARGEST_N};
@@ -53,6 +53,26 @@ pub(super) struct Arguments {
     /// (TCP_DEFER_ACCEPT; designs that a silent client stalls)
     #[arg(long, allow_hyphen_values = true, value_name = "S", value_parser = whole_seconds)]
     defer_accept: Option<c_int>,
+    /// How many clients may be connected [default: 10000] (this and what follows: design hybrid)
+    #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = limit)]
+    max_clients: Option<usize>,
+    /// How many clients of one address may be connected; an IPv6 address counts with all that have its
+    /// first 64 bits [default: 10000]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = limit)]
+    max_per_address: Option<usize>,
+    /// How many costly requests may wait for a thread; 0: none [default: 1000]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = queue)]
+    max_queue: Option<usize>,
+    /// How many seconds a request may take to arrive, and then its answer to be taken [default: 60]
+    #[arg(long, allow_hyphen_values = true, value_name = "S", value_parser = seconds)]
+    deadline: Option<timeval>,
+    /// How many seconds what has been asked for may take once the server is to stop [default: 5]
+    #[arg(long, allow_hyphen_values = true, value_name = "S", value_parser = seconds)]
+    drain: Option<timeval>,
+    /// Gives up, once it listens, all that it does not need: files, further sockets, further programs
+    /// (Landlock, seccomp)
+    #[arg(long)]
+    sandbox: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -66,12 +86,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let fibonacci = design.service == Service::Fibonacci;
     let times_out = design.promises.silent == Silent::StallsUntilTimeout;
+    let limited = design.promises.has_limits();
     for (option, given, meant) in [
         ("--max-n", arguments.max_n.is_some(), fibonacci),
         ("--timeout", arguments.timeout.is_some(), times_out),
         ("--format", arguments.format.is_some(), !fibonacci),
         ("--workers", arguments.workers.is_some(), design.promises.pool != Pool::None),
         ("--defer-accept", arguments.defer_accept.is_some(), design.promises.deferred.is_some()),
+        ("--max-clients", arguments.max_clients.is_some(), limited),
+        ("--max-per-address", arguments.max_per_address.is_some(), limited),
+        ("--max-queue", arguments.max_queue.is_some(), limited),
+        ("--deadline", arguments.deadline.is_some(), limited),
+        ("--drain", arguments.drain.is_some(), limited),
+        ("--sandbox", arguments.sandbox, limited),
     ] {
         if given && !meant {
             return Err(Failure::usage(format!(
@@ -82,6 +109,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let servaddr = Options::resolve(&arguments.bind, arguments.port, design.transport)
         .map_err(|error| Failure::new(format!("{error} ({})", arguments.bind)))?;
+    let usual = Limits::default();
+    let limits = Limits {
+        clients: arguments.max_clients.unwrap_or(usual.clients),
+        per_address: arguments.max_per_address.unwrap_or(usual.per_address),
+        queue: arguments.max_queue.unwrap_or(usual.queue),
+        deadline: arguments.deadline.unwrap_or(usual.deadline),
+        drain: arguments.drain.unwrap_or(usual.drain),
+    };
     let options = Options {
         servaddr,
         max_n: arguments.max_n.unwrap_or(DEFAULT_MAX_N),
@@ -89,6 +124,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         format: arguments.format.unwrap_or_default(),
         workers: arguments.workers.unwrap_or(DEFAULT_WORKERS),
         defer_accept: arguments.defer_accept,
+        limits,
+        sandbox: arguments.sandbox,
     };
     (design.serve)(&options)
         .map_err(|error| Failure::new(Refusal { error: &error, servaddr: &servaddr }.to_string()))
@@ -105,6 +142,23 @@ fn workers(text: &str) -> Result<usize, String> {
     match whole_number(text).map(usize::try_from) {
         Some(Ok(n)) if (1..=MOST_WORKERS).contains(&n) => Ok(n),
         _ => Err(format!("a number of workers is from 1 to {MOST_WORKERS}")),
+    }
+}
+
+/// Larger limits than this are none.
+const LARGEST_LIMIT: usize = 1_000_000;
+
+fn limit(text: &str) -> Result<usize, String> {
+    match queue(text) {
+        Ok(n @ 1..) => Ok(n),
+        _ => Err(format!("a number of clients is from 1 to {LARGEST_LIMIT}")),
+    }
+}
+
+fn queue(text: &str) -> Result<usize, String> {
+    match whole_number(text).map(usize::try_from) {
+        Some(Ok(n @ ..=LARGEST_LIMIT)) => Ok(n),
+        _ => Err(format!("a number of requests is from 0 to {LARGEST_LIMIT}")),
     }
 }
 

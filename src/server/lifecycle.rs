@@ -17,6 +17,7 @@ use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 use super::options::address;
 use crate::linux::prctl::{PR_SET_PDEATHSIG, prctl};
+use crate::linux::signalfd::signalfd;
 use crate::posix::error::{
     EAGAIN, ECONNABORTED, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH, EINTR, EMFILE, ENETDOWN,
     ENETUNREACH, ENFILE, ENOBUFS, ENOMEM, ENONET, ENOPROTOOPT, ENOSR, EOPNOTSUPP, EPERM, EPROTO,
@@ -27,8 +28,8 @@ use crate::posix::pthread::PTHREAD_STACK_MIN;
 use crate::posix::semaphore::{sem_post, sem_t};
 use crate::posix::signal::{
     SA_RESTART, SIG_BLOCK, SIG_DFL, SIG_IGN, SIG_UNBLOCK, SIGCHLD, SIGINT, SIGKILL, SIGPIPE,
-    SIGTERM, handler, kill, sigaction, sigaddset, sigemptyset, signal, sigprocmask, sigset_t,
-    sigtimedwait, sigwait,
+    SIGTERM, SIGUSR1, handler, kill, sigaction, sigaddset, sigemptyset, signal, sigprocmask,
+    sigset_t, sigtimedwait, sigwait,
 };
 use crate::posix::sys_socket::{SHUT_RD, getsockname, shutdown};
 use crate::posix::sys_wait::{WNOHANG, waitpid};
@@ -72,7 +73,16 @@ fn end_of_file(fd: RawFd) {
 pub fn ready(name: &str, listenfd: &OwnedFd) -> Result<()> {
     LISTENFD.store(listenfd.as_raw_fd(), SeqCst);
     heed_stops()?;
-    let line = format!("{name}: listening on {}\n", address(&getsockname(listenfd)?));
+    announce(&readiness(name, listenfd)?)
+}
+
+/// The line that says where a server listens.
+pub fn readiness(name: &str, listenfd: &OwnedFd) -> Result<String> {
+    Ok(format!("{name}: listening on {}\n", address(&getsockname(listenfd)?)))
+}
+
+/// Prints that line.
+pub fn announce(line: &str) -> Result<()> {
     write(std::io::stdout().as_fd(), line.as_bytes())?;
     Ok(())
 }
@@ -102,6 +112,15 @@ fn handle_stops(sa_flags: c_int) -> Result<()> {
         unsafe { sigaction(signum, Some(&act)) }?;
     }
     Ok(())
+}
+
+/// For a server that can wait for signals as for anything else: from here on SIGINT, SIGTERM and SIGUSR1
+/// are read from a descriptor, and a lost client is no SIGPIPE.
+pub fn signal_descriptor() -> Result<OwnedFd> {
+    signal(SIGPIPE, SIG_IGN)?;
+    let set = signals(&[SIGINT, SIGTERM, SIGUSR1])?;
+    sigprocmask(SIG_BLOCK, Some(&set))?;
+    signalfd(&set, 0)
 }
 
 fn signals(signums: &[c_int]) -> Result<sigset_t> {

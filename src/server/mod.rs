@@ -11,6 +11,7 @@ mod epoll;
 mod epoll_edge;
 mod epoll_shared;
 mod forked;
+mod hybrid;
 mod inetd;
 mod iterative;
 mod nonblocking;
@@ -30,7 +31,7 @@ mod udp_iterative;
 mod udp_single;
 mod uring;
 
-pub use options::{DEFAULT_WORKERS, LONGEST_DEFERRAL, MOST_WORKERS, Options, Refusal};
+pub use options::{DEFAULT_WORKERS, LONGEST_DEFERRAL, Limits, MOST_WORKERS, Options, Refusal};
 pub use promise::{Heavy, Idle, PerClient, Pool, Promises, Serves, Silent};
 
 use crate::posix::Result;
@@ -58,6 +59,7 @@ pub const DESIGNS: &[Design] = &[
     epoll_shared::DESIGN,
     reuseport::DESIGN,
     uring::DESIGN,
+    hybrid::DESIGN,
     udp_batch::DESIGN,
 ];
 

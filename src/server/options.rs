@@ -35,6 +35,37 @@ pub struct Options {
     pub workers: usize,
     /// For how many seconds the kernel keeps a client that says nothing to itself.
     pub defer_accept: Option<c_int>,
+    /// What the design hybrid keeps within bounds.
+    pub limits: Limits,
+    /// Whether it gives up what it does not need.
+    pub sandbox: bool,
+}
+
+/// The limits of the design hybrid.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How many clients may be connected.
+    pub clients: usize,
+    /// How many of them from one address.
+    pub per_address: usize,
+    /// How many costly requests may wait.
+    pub queue: usize,
+    /// How long a request may take to arrive, and its answer to be taken.
+    pub deadline: timeval,
+    /// How long what has been asked for may take once the server is to stop.
+    pub drain: timeval,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            clients: 10_000,
+            per_address: 10_000,
+            queue: 1000,
+            deadline: timeval { tv_sec: 60, tv_usec: 0 },
+            drain: timeval { tv_sec: 5, tv_usec: 0 },
+        }
+    }
 }
 
 impl Options {
@@ -73,6 +104,9 @@ impl std::fmt::Display for Refusal<'_> {
             }
             ("bind", EACCES) => "a port below 1024 needs privilege: take a --port from 1024 on",
             ("bind", EADDRNOTAVAIL) => "no interface here has this address: take another --bind",
+            ("landlock_restrict_self" | "seccomp", _) => {
+                return write!(f, "{} (this kernel can't do it: leave --sandbox away)", self.error);
+            }
             _ => return write!(f, "{}", self.error),
         };
         write!(f, "{} ({}; {remedy})", self.error, address(self.servaddr))

@@ -96,6 +96,13 @@ pub enum Idle {
 }
 
 impl Promises {
+    /// Whether it is a loop with a pool behind it: the design with limits.
+    pub fn has_limits(&self) -> bool {
+        self.silent == Silent::Harmless
+            && self.heavy == Heavy::Harmless
+            && self.pool == Pool::Threads
+    }
+
     /// The faults among the promises, a clause each: what breaks this design.
     pub fn breaks(&self) -> Vec<String> {
         let mut faults = Vec::new();

@@ -200,6 +200,15 @@ impl Exchange {
         self.is_requested = false;
     }
 
+    /// Answers with an error's line about the server: the request may come again.
+    pub fn refuse_for_now(&mut self, what: &str) {
+        let mut room = &mut self.text[..];
+        // As above.
+        let _ = writeln!(room, "error: {what}; try again later");
+        self.length = (ANSWER_MAX - room.len()) as u8;
+        self.requested = None;
+    }
+
     /// Tells a client that its time is over.
     pub fn time_out(&mut self, connfd: &OwnedFd) {
         if !self.is_answering() {
@@ -348,6 +357,8 @@ mod tests {
             assert!(exchange.unsent().ends_with(format!(" {max_n}\n").as_bytes()));
             exchange.answer(u64::MAX);
             assert_eq!(exchange.unsent(), u64::MAX.to_string().as_bytes());
+            exchange.refuse_for_now("busy: too many costly requests wait");
+            assert!(exchange.unsent().ends_with(b"; try again later\n"));
         }
     }
 

@@ -6,7 +6,7 @@ use socklab::server::{Design, PerClient, Pool, Silent};
 
 use crate::cases::{each, is_tcp, skip};
 use crate::support::Language;
-use crate::watch::{descriptors, polls, rest, serving_task, sleeps, until, until_rest};
+use crate::watch::{descriptors, polls, rest, serving_task, sleeps, until, until_rest, waits};
 use crate::wire::{Client, End, assert_serves};
 
 const CLIENTS: usize = 1100;
@@ -54,7 +54,7 @@ fn eleven_hundred_clients() {
         });
         until("the server has done with them", || {
             let doing = serving_task(&server).doing();
-            sleeps(doing) || polls(doing)
+            sleeps(doing) || polls(doing) || waits(doing)
         });
         let mut held = Vec::new();
         let mut refused = Vec::new();

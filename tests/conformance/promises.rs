@@ -9,7 +9,7 @@ use crate::cases::{Case, POOL, all, each, is_tcp, run};
 use crate::support::{Language, Server};
 use crate::watch::{
     Doing, Task, descriptors, is_sanitizer, polls, rest, serving_task, sleeps, tasks, tree, until,
-    until_rest, until_some,
+    until_rest, until_some, waits,
 };
 use crate::wire::{Client, assert_serves};
 
@@ -312,7 +312,7 @@ fn what_a_client_costs() {
             until("the server has nothing to do", || {
                 tasks(&server).iter().all(|task| {
                     let doing = task.doing();
-                    sleeps(doing) || polls(doing)
+                    sleeps(doing) || polls(doing) || waits(doing)
                 })
             });
             let (processes, threads) = counts(&server);

@@ -111,6 +111,11 @@ pub(crate) fn sleeps(doing: Doing) -> bool {
     }
 }
 
+/// Whether it waits for clients as long as their time lasts, and until then for nothing else.
+pub(crate) fn waits(doing: Doing) -> bool {
+    matches!(doing, Doing::Blocked(libc::SYS_epoll_wait | libc::SYS_epoll_pwait, _))
+}
+
 /// Whether it is blocked in a call that time alone ends.
 pub(crate) fn polls(doing: Doing) -> bool {
     matches!(doing, Doing::Blocked(libc::SYS_clock_nanosleep | libc::SYS_nanosleep, _))

@@ -71,6 +71,7 @@ static uint64_t take_number(int counter)
 static void *compute(void *argument)
 {
     const struct channel *channel = argument;
+    put(channel->results, 0);
     uint64_t n;
     while ((n = take_number(channel->jobs)) != END)
         put(channel->results, fib(n));
@@ -93,12 +94,14 @@ static void start_pool(size_t workers, int epfd)
         if (worker->channel.jobs == -1) die("eventfd");
         worker->channel.results = eventfd(0, 0);
         if (worker->channel.results == -1) die("eventfd");
-        struct epoll_event event = {.events = EPOLLIN, .data.u64 = RESULTS + i};
-        if (epoll_ctl(epfd, EPOLL_CTL_ADD, worker->channel.results, &event) == -1) die("epoll_ctl");
         if ((errno = pthread_create(&worker->thread, &attr, compute, &worker->channel)) != 0) die("pthread_create");
+        /* It has begun: with the lowest priority that might take long. */
+        (void)take_number(worker->channel.results);
         /* Whatever it computes, whoever else wants the processor has it at once. */
         struct sched_param param = {.sched_priority = 0};
         if ((errno = pthread_setschedparam(worker->thread, SCHED_IDLE, &param)) != 0) die("pthread_setschedparam");
+        struct epoll_event event = {.events = EPOLLIN, .data.u64 = RESULTS + i};
+        if (epoll_ctl(epfd, EPOLL_CTL_ADD, worker->channel.results, &event) == -1) die("epoll_ctl");
         pool.idle[pool.idle_count++] = i;
     }
     if ((errno = pthread_attr_destroy(&attr)) != 0) die("pthread_attr_destroy");

@@ -76,9 +76,7 @@ const CALLS: &[c_long] = &[
     // Counters and signals that are read, lines that are written.
     libc::SYS_read,
     libc::SYS_write,
-    // A thread's beginning and its end.
-    libc::SYS_set_robust_list,
-    libc::SYS_rseq,
+    // A thread's end.
     libc::SYS_rt_sigprocmask,
     libc::SYS_sigaltstack,
     libc::SYS_futex,

@@ -43,6 +43,7 @@ pages! {
     epoll "docs/epoll.md"
     preforked "docs/preforked.md"
     inetd "docs/inetd.md"
+    hybrid "docs/hybrid.md"
     options "docs/options.md"
     names "docs/names.md"
     experiments "docs/experiments.md"

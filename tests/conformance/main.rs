@@ -13,6 +13,7 @@ mod clients;
 mod deferred;
 mod descriptors;
 mod diag;
+mod hybrid;
 mod injection;
 mod pools;
 mod promises;

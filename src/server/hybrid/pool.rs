@@ -24,8 +24,9 @@ use crate::posix::unistd::*;
 use crate::server::lifecycle;
 use crate::service::fibonacci::{LARGEST_N, fib};
 
-/// From this n on a number is computed by the pool. Handing it over and back costs four calls and two
-/// changes of thread, 10 to 30 microseconds; fib(20) takes about as long, fib(25) ten times that.
+/// From this n on a number is computed by the pool. Handing it over and back takes four calls and two
+/// changes of thread, measured as 10 to 30 microseconds of processor time; so long takes fib(20), too,
+/// and each 5 more take ten times as long.
 pub(super) const COSTLY: u64 = 20;
 
 /// A client and the number that it asks for.
@@ -63,12 +64,14 @@ impl Pool {
         pthread_attr_setstacksize(&mut attr, lifecycle::STACK_SIZE)?;
         for i in 0..workers {
             let channel = Arc::new(Channel { jobs: eventfd(0, 0)?, results: eventfd(0, 0)? });
-            let event = epoll_event::new(EPOLLIN, RESULTS + i as u64);
-            epoll_ctl(epfd, EPOLL_CTL_ADD, &channel.results, Some(&event))?;
             let thread = pthread_create(Some(&attr), start, Arc::clone(&channel))
                 .map_err(|(error, _)| error)?;
+            // It has begun: with the lowest priority that might take long.
+            take(&channel.results)?;
             // Whatever it computes, whoever else wants the processor has it at once.
             pthread_setschedparam(&thread, SCHED_IDLE, &sched_param { sched_priority: 0 })?;
+            let event = epoll_event::new(EPOLLIN, RESULTS + i as u64);
+            epoll_ctl(epfd, EPOLL_CTL_ADD, &channel.results, Some(&event))?;
             pool.workers.push(Worker { thread, channel, client: None });
             pool.idle.push(i);
         }
@@ -131,13 +134,13 @@ fn start(channel: Arc<Channel>) {
 }
 
 fn compute(channel: &Channel) -> Result<()> {
+    put(&channel.results, 0)?;
     loop {
-        match take(&channel.jobs) {
-            Ok(END) => return Ok(()),
-            Ok(n) => put(&channel.results, fib(n))?,
-            Err(error) if error.errno() == EINTR => {}
-            Err(error) => return Err(error),
+        let n = take(&channel.jobs)?;
+        if n == END {
+            return Ok(());
         }
+        put(&channel.results, fib(n))?;
     }
 }
 
@@ -148,6 +151,10 @@ fn put(counter: &OwnedFd, number: u64) -> Result<()> {
 
 fn take(counter: &OwnedFd) -> Result<u64> {
     let mut bytes = [0; 8];
-    read(counter, &mut bytes)?;
+    while let Err(error) = read(counter, &mut bytes) {
+        if error.errno() != EINTR {
+            return Err(error);
+        }
+    }
     Ok(u64::from_ne_bytes(bytes) - 1)
 }

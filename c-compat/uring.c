@@ -198,7 +198,7 @@ int main(int argc, char **argv)
                 if (completion.error == 0) progress = take(exchange, completion.bytes, completion.count);
                 /* More has come at once than there are buffers; they are free again. */
                 if (completion.error == ENOBUFS) progress = MORE;
-                if (exchange->is_requested) answer(exchange, fib(exchange->requested));
+                if (exchange->is_requested) answer(exchange, fib(exchange->number));
                 if (progress == DONE) {
                     prep_close(&ring, connfd);
                 } else if (!is_answering(exchange)) {
@@ -209,7 +209,7 @@ int main(int argc, char **argv)
                     (void)transmit(exchange, connfd);
                     prep_close(&ring, connfd);
                 } else {
-                    prep_send_and_close(&ring, connfd, exchange->text, exchange->length);
+                    prep_send_and_close(&ring, connfd, unsent(exchange), exchange->unsent);
                 }
                 break;
             }

@@ -58,6 +58,11 @@ __attribute__((flatten)) enum progress advance(struct exchange *exchange, int co
     return transmit(exchange, connfd);
 }
 
+const char *unsent(const struct exchange *exchange)
+{
+    return exchange->answer + ANSWER_MAX - exchange->unsent;
+}
+
 enum progress receive(struct exchange *exchange, int connfd)
 {
     char buf[RECEIVE_MAX];
@@ -68,7 +73,7 @@ enum progress receive(struct exchange *exchange, int connfd)
 
 enum progress transmit(struct exchange *exchange, int connfd)
 {
-    ssize_t n = send(connfd, exchange->answer + ANSWER_MAX - exchange->unsent, exchange->unsent, 0);
+    ssize_t n = send(connfd, unsent(exchange), exchange->unsent, 0);
     if (n == -1) return after(errno);
     exchange->unsent = (uint8_t)(exchange->unsent - n);
     if (exchange->unsent > 0) return MORE;
@@ -112,7 +117,7 @@ static void time_out(struct exchange *exchange, int connfd)
     if (!is_answering(exchange)) {
         refuse(exchange, "no complete request in time");
         /* The client may be gone, or not reading; it is not asked twice. */
-        (void)send(connfd, exchange->answer + ANSWER_MAX - exchange->unsent, exchange->unsent, 0);
+        (void)send(connfd, unsent(exchange), exchange->unsent, 0);
     }
 }
 

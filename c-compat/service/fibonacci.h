@@ -63,6 +63,9 @@ enum progress receive(struct exchange *exchange, int connfd);
 /* One send() of what is left of the answer. */
 enum progress transmit(struct exchange *exchange, int connfd);
 
+/* What is left of the answer: exchange->unsent bytes. */
+const char *unsent(const struct exchange *exchange);
+
 /* Answers with a number, or with an error's line. */
 void answer(struct exchange *exchange, uint64_t number);
 void refuse(struct exchange *exchange, const char *what);

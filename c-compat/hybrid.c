@@ -249,7 +249,7 @@ static void advance_client(int connfd)
             return;
         }
         if (client->exchange.is_requested) {
-            uint64_t n = client->exchange.requested;
+            uint64_t n = client->exchange.number;
             if (n >= COSTLY) {
                 hand_over(connfd, n);
                 return;

@@ -70,11 +70,8 @@ fn serve(options: &Options) -> Result<()> {
         for request in &requests[..received] {
             let cliaddr = &request.msg_name;
             if is_answerable(request.data(), cliaddr) {
-                answers.push(msghdr {
-                    msg_name: Some(cliaddr),
-                    msg_iov: &msg_iov,
-                    msg_control: &[],
-                });
+                let msg_name = Some(cliaddr);
+                answers.push(msghdr { msg_name, msg_iov: &msg_iov, ..msghdr::default() });
             }
         }
         let mut unsent = &answers[..];

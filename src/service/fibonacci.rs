@@ -191,22 +191,24 @@ impl Exchange {
     /// Answers with an error's line.
     #[cold]
     pub fn refuse(&mut self, what: &str) {
+        let max_n = self.max_n;
+        self.error(format_args!("{what}; send a decimal integer from 0 to {max_n}"));
+    }
+
+    /// Answers with an error's line about the server: the request may come again.
+    #[cold]
+    pub fn refuse_for_now(&mut self, what: &str) {
+        self.error(format_args!("{what}; try again later"));
+    }
+
+    fn error(&mut self, what: std::fmt::Arguments<'_>) {
         let mut room = &mut self.answer[..];
         // The longest text fits, so this can't fail; a test holds it.
-        let _ = writeln!(room, "error: {what}; send a decimal integer from 0 to {}", self.max_n);
+        let _ = writeln!(room, "error: {what}");
         let left = room.len();
         self.answer.rotate_right(left);
         self.unsent = (ANSWER_MAX - left) as u8;
         self.is_requested = false;
-    }
-
-    /// Answers with an error's line about the server: the request may come again.
-    pub fn refuse_for_now(&mut self, what: &str) {
-        let mut room = &mut self.text[..];
-        // As above.
-        let _ = writeln!(room, "error: {what}; try again later");
-        self.length = (ANSWER_MAX - room.len()) as u8;
-        self.requested = None;
     }
 
     /// Tells a client that its time is over.

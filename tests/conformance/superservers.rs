@@ -217,7 +217,7 @@ fn one_process_for_all_connections() {
                 let serving = || children(server.pid()).first().copied().unwrap_or(server.pid());
                 let first = serving();
                 let task = Task { pid: first, tid: first };
-                let waits = || matches!(task.doing(), Doing::Blocked(nix::libc::SYS_pselect6, _));
+                let waits = || matches!(task.doing(), Doing::Blocked(libc::SYS_pselect6, _));
                 until("it waits for clients", waits);
                 // A client that is being served when the signal comes is let go.
                 let silent = server.connect();
@@ -232,7 +232,7 @@ fn one_process_for_all_connections() {
                     });
                     let task = Task { pid: second, tid: second };
                     until("it waits for clients", || {
-                        matches!(task.doing(), Doing::Blocked(nix::libc::SYS_pselect6, _))
+                        matches!(task.doing(), Doing::Blocked(libc::SYS_pselect6, _))
                     });
                     kill(Pid::from_raw(second), Signal::SIGTERM).expect("it runs");
                     until("it has ended", || is_zombie(second));

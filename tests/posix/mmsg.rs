@@ -35,7 +35,7 @@ fn many_datagrams_in_two_calls() {
         [[IoSlice::new(b"a"), IoSlice::new(b"b")], [IoSlice::new(b"c"), IoSlice::new(b"")]];
     let mut msgvec: Vec<msghdr<'_>> = parts_of
         .iter()
-        .map(|msg_iov| msghdr { msg_name: Some(&to), msg_iov, msg_control: &[] })
+        .map(|msg_iov| msghdr { msg_name: Some(&to), msg_iov, ..msghdr::default() })
         .collect();
     msgvec.push(msghdr { msg_name: Some(&to), ..msghdr::default() });
     assert_eq!(sendmmsg(&one, &msgvec, 0), Ok(3));

@@ -9,7 +9,7 @@
 
 #include "service/fibonacci.h"
 
-/* A client, in less than 100 bytes. */
+/* A connected client. */
 struct client {
     bool is_connected;
     struct exchange exchange; /* its request and the answer, as far as they have come */

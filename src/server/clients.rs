@@ -11,7 +11,7 @@ use crate::linux::epoll::*;
 use crate::posix::unistd::close;
 use crate::service::fibonacci::{Exchange, Progress};
 
-/// A client, in less than 100 bytes.
+/// A connected client.
 pub struct Client {
     /// Its connected socket.
     pub connfd: OwnedFd,

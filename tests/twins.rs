@@ -80,7 +80,6 @@ const SERVICE: &[&str] = &[
     "handle_request",
     "handle_datagram",
     "is_answerable",
-    "tell",
     "exchange_new",
     "advance",
     "is_answering",

@@ -1,12 +1,14 @@
 //! Errors that real clients hardly ever cause, forged by strace in a running server.
 
 use nix::libc;
-use socklab::server::{Serves, Transport};
+use socklab::server::{Design, Serves, Transport};
 
 use crate::cases::{Case, each, is_tcp, is_udp, part, skip};
 use crate::support::Server;
 use crate::tools::Forger;
-use crate::watch::{Doing, Rest, Task, rest, serving_task, state, until, until_rest};
+use crate::watch::{
+    Doing, Rest, Task, rest, serving_task, state, stopped, until, until_rest,
+};
 use crate::wire::{Client, End, assert_serves};
 
 /// Attaches, or says why not.
@@ -231,14 +233,19 @@ fn ask(server: &Server) -> Option<Vec<u8>> {
     Some(answer)
 }
 
+/// With which calls it receives and sends.
+fn calls_of(server: &Server) -> (&'static str, &'static str) {
+    use nix::libc::SYS_recvmmsg;
+    let batches = waits_in(server, &[SYS_recvmmsg]);
+    if batches { ("recvmmsg", "sendmmsg") } else { ("recvfrom", "sendto") }
+}
+
 #[test]
 fn errors_of_datagrams() {
     each(is_udp, |case| {
         let server = case.start_single();
         let before = rest(&server);
-        let batches = waits_in(&server, &[nix::libc::SYS_recvmmsg]);
-        let (receive, send) =
-            if batches { ("recvmmsg", "sendmmsg") } else { ("recvfrom", "sendto") };
+        let (receive, send) = calls_of(&server);
         for error in ["EINTR", "ECONNREFUSED", "EHOSTUNREACH", "ENOMEM", "ENOBUFS"] {
             part(&format!("{receive} {error}"), || {
                 let inject = format!("{receive}:error={error}:when=1");
@@ -268,5 +275,34 @@ fn errors_of_datagrams() {
         for line in ended.stderr.lines() {
             assert!(LASTING.iter().any(|report| line.ends_with(report)), "{:?}", ended.stderr);
         }
+    });
+}
+
+/// Three requests wait; what can't be sent to one of the clients costs the others nothing.
+#[test]
+fn a_client_that_can_not_be_answered_costs_the_others_nothing() {
+    let goes_on = |design: &Design| is_udp(design) && design.promises.serves == Serves::Forever;
+    each(goes_on, |case| {
+        let server = case.start_single();
+        let before = rest(&server);
+        let (_, send) = calls_of(&server);
+        let inject = format!("{send}:error=EPERM:when=1");
+        let clients = [(); 3].map(|()| std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket"));
+        let Some(forger) = attach(case, &server, send, &inject) else { return };
+        stopped(&server, || {
+            for client in &clients {
+                client.send_to(b"time", server.addr).expect("sent");
+            }
+        });
+        forger.until_forged();
+        for client in &clients[1..] {
+            client.set_nonblocking(true).expect("O_NONBLOCK");
+            until("an answer", || client.recv(&mut [0; 512]).is_ok());
+        }
+        drop(forger);
+        until_rest(&server, &before);
+        clients[0].set_nonblocking(true).expect("O_NONBLOCK");
+        assert!(clients[0].recv(&mut [0; 512]).is_err(), "an answer that was not sent");
+        case.stop(server).assert_clean();
     });
 }

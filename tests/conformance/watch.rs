@@ -272,7 +272,8 @@ pub(crate) fn stopped<R>(server: &Server, body: impl FnOnce() -> R) -> R {
     };
     signal(Signal::SIGSTOP);
     // Each thread by itself: one may accept a last client while another has stopped.
-    let is_stopped = |tid: i32| state(tid).is_none_or(|state| state == "T");
+    // Under a tracer it says "t".
+    let is_stopped = |tid: i32| state(tid).is_none_or(|state| ["T", "t"].contains(&&*state));
     until("the server is stopped", || pids.iter().flat_map(|&pid| tids(pid)).all(is_stopped));
     let result = body();
     signal(Signal::SIGCONT);

@@ -22,14 +22,13 @@ int main(int argc, char **argv)
     struct sockaddr_storage cliaddrs[BATCH];
     struct iovec iovs[BATCH];
     struct mmsghdr requests[BATCH], answers[BATCH];
+    for (size_t i = 0; i < BATCH; i++) {
+        iovs[i] = (struct iovec){.iov_base = bufs[i], .iov_len = sizeof bufs[i]};
+        requests[i].msg_hdr = (struct msghdr){.msg_name = &cliaddrs[i], .msg_iov = &iovs[i], .msg_iovlen = 1};
+    }
     for (;;) {
-        for (size_t i = 0; i < BATCH; i++) {
-            iovs[i] = (struct iovec){.iov_base = bufs[i], .iov_len = sizeof bufs[i]};
-            requests[i].msg_hdr = (struct msghdr){.msg_name = &cliaddrs[i],
-                                                  .msg_namelen = sizeof cliaddrs[i],
-                                                  .msg_iov = &iovs[i],
-                                                  .msg_iovlen = 1};
-        }
+        for (size_t i = 0; i < BATCH; i++)
+            requests[i].msg_hdr.msg_namelen = sizeof cliaddrs[i];
         int received = recvmmsg(sockfd, requests, BATCH, MSG_WAITFORONE, NULL);
         if (received == -1) {
             if (survive("recvmmsg")) pause_a_while();

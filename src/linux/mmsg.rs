@@ -10,7 +10,9 @@ pub use libc::MSG_WAITFORONE;
 
 use crate::posix::Result;
 use crate::posix::ffi::{self, raw};
-use crate::posix::sys_socket::{SockAddr as _, msghdr, sockaddr_storage, socklen_t};
+use crate::posix::sys_socket::{
+    AF_UNSPEC, SockAddr as _, msghdr, sa_family_t, sockaddr_storage, socklen_t,
+};
 use crate::posix::time::timespec;
 
 /// The most messages that one call of a wrapper here takes; the kernel would take 1024.
@@ -54,7 +56,10 @@ pub fn recvmmsg(
 ) -> Result<usize> {
     let mut headers = [const { empty() }; VLEN_MAX];
     for (header, message) in headers.iter_mut().zip(&mut *msgvec) {
-        message.msg_name = sockaddr_storage();
+        if message.msg_name.ss_family != AF_UNSPEC as sa_family_t {
+            // What an earlier call has left.
+            message.msg_name = sockaddr_storage();
+        }
         header.msg_hdr.msg_name = (&raw mut message.msg_name).cast();
         header.msg_hdr.msg_namelen = size_of::<sockaddr_storage>() as socklen_t;
         // IoSliceMut is guaranteed to have the layout of struct iovec.

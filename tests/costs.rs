@@ -126,19 +126,15 @@ fn one_request(server: &Server, design: &Design, at_rest: usize) {
             assert!(client.recv(&mut [0; 64]).unwrap() > 0);
         }
     }
-    while tasks(server) > at_rest || !is_asleep(server) {
-        std::thread::yield_now();
-    }
-    // What a process hears from another when the client has gone already is this request's.
+    // Twice in a row: one that was seen asleep may have woken one that was seen before.
     let mut looks = 0;
     while looks < 2 {
-        looks = if all_asleep(server) { looks + 1 } else { 0 };
+        let is_at_rest = tasks(server) == at_rest && all_asleep(server);
+        looks = if is_at_rest { looks + 1 } else { 0 };
         std::thread::yield_now();
     }
 }
 
-/// Whether every task sleeps. Twice in a row: one that was seen asleep may have woken one that was
-/// seen before.
 fn all_asleep(server: &Server) -> bool {
     let asleep = |pid: i32, tid: i32| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat"));
@@ -146,14 +142,6 @@ fn all_asleep(server: &Server) -> bool {
         stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('S'))
     };
     tree(server.pid()).into_iter().all(|pid| tids(pid).into_iter().all(|tid| asleep(pid, tid)))
-}
-
-fn is_asleep(server: &Server) -> bool {
-    let asleep = |tid: i32| {
-        let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
-        status.contains("State:\tS")
-    };
-    tree(server.pid()).into_iter().flat_map(tids).all(asleep)
 }
 
 fn tasks(server: &Server) -> usize {

@@ -146,7 +146,10 @@ fn serve(options: &Options) -> Result<()> {
             // SAFETY: this server has one thread.
             match unsafe { fork() } {
                 // No process to be had: it is tried again after a while.
-                Err(error) => lifecycle::report(error),
+                Err(error) => {
+                    lifecycle::report(error);
+                    let _ = close(pipefd);
+                }
                 // The child. With a copy of another child's socket it would keep that one alive.
                 Ok(0) => {
                     lifecycle::worker()?;

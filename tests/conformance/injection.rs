@@ -6,9 +6,7 @@ use socklab::server::{Design, Serves, Transport};
 use crate::cases::{Case, each, is_tcp, is_udp, part, skip};
 use crate::support::Server;
 use crate::tools::Forger;
-use crate::watch::{
-    Doing, Rest, Task, rest, serving_task, state, stopped, until, until_rest,
-};
+use crate::watch::{Doing, Rest, Task, rest, serving_task, state, stopped, until, until_rest};
 use crate::wire::{Client, End, assert_serves};
 
 /// Attaches, or says why not.

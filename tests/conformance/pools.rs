@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use nix::libc::{SYS_accept, SYS_fcntl, SYS_futex};
+use nix::libc::{SYS_accept, SYS_fcntl, SYS_futex, SYS_recvmsg};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -13,7 +13,7 @@ use crate::cases::{POOL, all, each, run};
 use crate::shortage::{assert_reported, start_unprivileged};
 use crate::support::Server;
 use crate::tools::limit;
-use crate::watch::{Doing, Task, descriptors, rest, state, until};
+use crate::watch::{Doing, Task, descriptors, rest, state, until, until_rest};
 use crate::wire::{Client, End, assert_serves};
 
 fn has_processes(design: &Design) -> bool {
@@ -79,6 +79,8 @@ fn a_dead_worker_keeps_nobody_waiting() {
         let row = held.server_end().expect("connected");
         let socket = format!("socket:[{}]", row.inode);
         let has = |pid: i32| descriptors(pid).iter().any(|(_, what)| *what == socket);
+        // It may be on its way from the process that has accepted it.
+        until("a worker has it", || before.iter().any(|&pid| has(pid)));
         let idle = before.iter().copied().find(|&pid| !has(pid)).expect("one is free");
         signal(idle, Signal::SIGKILL);
         until("it is gone", || !has_not_ended(idle));
@@ -152,6 +154,54 @@ fn a_worker_that_waits_for_its_turn_stops() {
             assert_serves(&server);
         }
         case.stop(server).assert_clean();
+    });
+}
+
+/// While every worker has a client, the next one stays in the queue.
+#[test]
+fn a_full_pool_accepts_nobody() {
+    each(has_processes, |case| {
+        let server = case.start();
+        let before = rest(&server);
+        let hold = || {
+            let client = Client::connect(&server);
+            client.until_accepted();
+            client
+        };
+        let held: Vec<Client> = (0..POOL).map(|_| hold()).collect();
+        let next = Client::connect(&server);
+        next.send(b"10\n");
+        rest(&server);
+        assert!(!next.is_accepted() && !next.has_answer());
+        drop(held);
+        next.expect("55");
+        until_rest(&server, &before);
+        case.stop(server).assert_clean();
+    });
+}
+
+/// A descriptor that its receiver has no room for is lost, and its client with it; nothing else is.
+#[test]
+fn no_room_for_a_descriptor_that_is_handed_over() {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+    each(has_processes, |case| {
+        let server = case.start_single();
+        let before = rest(&server);
+        let Some(&worker) = blocked_in(&server, &[SYS_recvmsg]).first() else { return };
+        let open = descriptors(worker);
+        let free = (0..).find(|&fd| open.iter().all(|&(open, _)| open != fd)).expect("one");
+        limit(worker, None, "nofile", &free.to_string());
+        for _ in 0..3 {
+            let client = Client::connect(&server);
+            client.send(b"10\n");
+            assert_eq!(client.read().0, "");
+            until_rest(&server, &before);
+            assert_eq!(descriptors(worker), open);
+        }
+        limit(worker, None, "nofile", &soft.to_string());
+        assert_serves(&server);
+        until_rest(&server, &before);
+        assert_reported(&case.stop(server), "recvmsg: Too many open files");
     });
 }
 

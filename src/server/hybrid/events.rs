@@ -120,7 +120,7 @@ impl Server {
         }
         if !client.exchange.is_answering() {
             if client.exchange.receive(&client.connfd) == Progress::Done {
-                self.close_client(i);
+                self.close_client(i, false);
                 return Ok(());
             }
             match client.exchange.requested() {
@@ -167,7 +167,8 @@ impl Server {
         let Some(client) = self.clients.get(i) else { return Ok(()) };
         let is_answering = client.exchange.is_answering();
         if is_answering && client.exchange.transmit(&client.connfd) == Progress::Done {
-            self.close_client(i);
+            let is_answered = client.exchange.unsent().is_empty();
+            self.close_client(i, is_answered);
             return Ok(());
         }
         let events = if is_answering { EPOLLOUT } else { EPOLLIN };
@@ -178,7 +179,7 @@ impl Server {
             if let Err(error) = epoll_ctl(&self.epfd, op, &client.connfd, Some(&event)) {
                 // The kernel has no room to remember it: this client is closed, the server goes on.
                 lifecycle::report(error);
-                self.close_client(i);
+                self.close_client(i, false);
                 return Ok(());
             }
         }
@@ -188,10 +189,9 @@ impl Server {
         Ok(())
     }
 
-    fn close_client(&mut self, i: usize) {
+    fn close_client(&mut self, i: usize, is_answered: bool) {
         let Some(client) = self.clients.remove(i) else { return };
         self.addresses.go(client.address);
-        let is_answered = client.exchange.is_answering() && client.exchange.unsent().is_empty();
         *match (client.is_refused, is_answered) {
             (true, _) => &mut self.counters.refused_queue,
             (false, true) => &mut self.counters.served,
@@ -242,7 +242,7 @@ impl Server {
                 client.is_with_pool || client.exchange.is_answering()
             };
             if !self.clients.get(i).is_some_and(has_work) {
-                self.close_client(i);
+                self.close_client(i, false);
             }
         }
         Ok(())
@@ -254,7 +254,7 @@ impl Server {
             say(&format!("stopped, {} requests unanswered", self.clients.count()));
         }
         for i in self.clients.indices() {
-            self.close_client(i);
+            self.close_client(i, false);
         }
         self.pool.end()?;
         close(self.epfd)

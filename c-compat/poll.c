@@ -60,13 +60,19 @@ int main(int argc, char **argv)
             socklen_t clilen = sizeof cliaddr;
             int connfd = accept4(listenfd, (struct sockaddr *)&cliaddr, &clilen, SOCK_NONBLOCK);
             if (connfd != -1) {
+                struct exchange exchange = exchange_new(options.max_n);
+                /* The request mostly comes right behind its connection. */
+                if (advance(&exchange, connfd) == DONE) {
+                    (void)close(connfd);
+                    continue;
+                }
                 if (count == room) {
                     room *= 2;
                     clients = realloc(clients, room * sizeof *clients);
                     fds = realloc(fds, (room + 1) * sizeof *fds);
                     if (clients == NULL || fds == NULL) die("realloc");
                 }
-                clients[count++] = (struct client){.connfd = connfd, .exchange = exchange_new(options.max_n)};
+                clients[count++] = (struct client){.connfd = connfd, .exchange = exchange};
             } else if (stopping) {
                 break;
             } else {

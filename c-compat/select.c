@@ -79,7 +79,12 @@ int main(int argc, char **argv)
                 (void)shutdown(connfd, SHUT_WR);
                 (void)close(connfd);
             } else if (connfd != -1) {
-                clients[count++] = (struct client){.connfd = connfd, .exchange = exchange_new(options.max_n)};
+                struct exchange exchange = exchange_new(options.max_n);
+                /* The request mostly comes right behind its connection. */
+                if (advance(&exchange, connfd) == DONE)
+                    (void)close(connfd);
+                else
+                    clients[count++] = (struct client){.connfd = connfd, .exchange = exchange};
             } else if (stopping) {
                 break;
             } else {

@@ -36,7 +36,7 @@ pub(super) const DESIGN: Design = Design {
         pool: Pool::None,
         idle: Idle::Sleeps,
         descriptors: None,
-        calls: Some(6),
+        calls: Some(5),
     },
     serve,
 };
@@ -87,7 +87,13 @@ fn serve(options: &Options) -> Result<()> {
         if fds[0].revents() != 0 {
             match accept4(&listenfd, SOCK_NONBLOCK) {
                 Ok((connfd, _cliaddr)) => {
-                    clients.push(Client { connfd, exchange: Exchange::new(options.max_n) });
+                    let mut exchange = Exchange::new(options.max_n);
+                    // The request mostly comes right behind its connection.
+                    if exchange.advance(&connfd) == Progress::Done {
+                        let _ = close(connfd);
+                    } else {
+                        clients.push(Client { connfd, exchange });
+                    }
                 }
                 Err(_) if lifecycle::stopping() => break,
                 Err(error) => short = lifecycle::survive(error)?,

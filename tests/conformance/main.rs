@@ -20,6 +20,7 @@ mod promises;
 mod protocol;
 mod real_clients;
 mod shortage;
+mod stacks;
 mod steadiness;
 mod stopping;
 mod superservers;

@@ -37,6 +37,7 @@ pages! {
     iterative "docs/iterative.md"
     forked "docs/forked.md"
     threaded "docs/threaded.md"
+    prethreaded "docs/prethreaded.md"
     blocking "docs/blocking.md"
     select "docs/select.md"
     uring "docs/uring.md"

@@ -203,7 +203,6 @@ fn promises_are_within_the_fields_bounds() {
         ("epoll", 6),
         ("uring", 2),
         ("epoll_edge", 7),
-        ("epoll_shared", 5),
         ("reuseport", 5),
         ("hybrid", 6),
     ] {

@@ -39,7 +39,8 @@ pub(super) const DESIGN: Design = Design {
         pool: Pool::Processes,
         idle: Idle::Sleeps,
         descriptors: None,
-        calls: Some(5),
+        // Two workers may be awake when a client comes, and both call accept().
+        calls: None,
     },
     serve,
 };

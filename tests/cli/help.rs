@@ -155,17 +155,25 @@ fn a_mistake_is_one_line_and_status_2() {
         ),
         (&["experiment", "nosuch"], "error: unrecognized subcommand 'nosuch'"),
         (&["serve", "epoll", "--sandbox"], "error: '--sandbox' does nothing in the design epoll"),
-        &["serve", "threaded", "--drain", "5"],
-        "error: '--drain' does nothing in the design threaded",
-        &["serve", "hybrid", "--max-clients", "0"],
-        "error: invalid value '0' for '--max-clients <N>': a number of clients is from 1 to \
+        (
+            &["serve", "threaded", "--drain", "5"],
+            "error: '--drain' does nothing in the design threaded",
+        ),
+        (
+            &["serve", "hybrid", "--max-clients", "0"],
+            "error: invalid value '0' for '--max-clients <N>': a number of clients is from 1 to \
              1000000",
-        &["serve", "hybrid", "--max-queue", "-1"],
-        "error: invalid value '-1' for '--max-queue <N>': a number of requests is from 0 to \
+        ),
+        (
+            &["serve", "hybrid", "--max-queue", "-1"],
+            "error: invalid value '-1' for '--max-queue <N>': a number of requests is from 0 to \
              1000000",
-        &["serve", "hybrid", "--deadline", "soon"],
-        "error: invalid value 'soon' for '--deadline <S>': a time is a number of seconds greater \
+        ),
+        (
+            &["serve", "hybrid", "--deadline", "soon"],
+            "error: invalid value 'soon' for '--deadline <S>': a time is a number of seconds greater \
              than 0, such as 0.5",
+        ),
         (&["client", "fib", "localhost", "9000", "37"], "error: unexpected argument '37' found"),
         (
             &["client", "nonblocking"],

@@ -415,9 +415,8 @@ fn a_sandbox() {
         for client in &heavy {
             client.expect("17711");
         }
-        held[0].send(b"25\n");
-        held[0].expect("75025");
-        held[1].expect(LATE);
+        asking(&server, b"25\n").expect("75025");
+        held[0].expect(LATE);
         Client::connect(&server).reset();
         drop((held, heavy));
         until_rest(&server, &before);

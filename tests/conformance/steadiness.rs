@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use nix::libc::linger;
 use nix::sys::socket::{setsockopt, sockopt};
-use socklab::server::{Design, Idle, Pool, Serves};
+use socklab::server::{Design, Idle, PerClient, Pool, Serves};
 
 use crate::cases::{self, Case, POOL, is_udp, run};
 use crate::support::{Language, Server};
@@ -37,6 +37,9 @@ const AT_ONCE: usize = 10;
 /// meanwhile are asked in each of its rounds, and no more than is done in a few seconds.
 const POLLED: usize = 2_000;
 const WINDOW: usize = 6;
+
+/// Where a client costs a process.
+const DEAR: usize = 3_000;
 
 /// What a server at rest has.
 #[derive(Debug, PartialEq, Eq)]
@@ -160,9 +163,10 @@ fn ten_thousand_requests_leave_nothing_behind() {
         let server = case.start();
         warm_up(case, &server);
         let before = holdings(&server);
-        let all = match case.design.promises.idle {
-            Idle::Sleeps => ALL,
-            Idle::Polls => POLLED,
+        let all = match (case.design.promises.idle, case.design.promises.per_client) {
+            (Idle::Polls, _) => POLLED,
+            (Idle::Sleeps, PerClient::Process) => DEAR,
+            (Idle::Sleeps, _) => ALL,
         };
         if is_udp(case.design) {
             ask_over_udp(&server, all - FIRST);

@@ -64,7 +64,7 @@ fn how_often_it_serves() {
 }
 
 /// The task that is blocked in recv() on a client's socket.
-pub(crate) fn held_by(server: &Server, client: &Client) -> Option<(Task, i32)> {
+fn held_by(server: &Server, client: &Client) -> Option<(Task, i32)> {
     let row = client.server_end().filter(|row| row.inode != 0)?;
     let socket = format!("socket:[{}]", row.inode);
     tasks(server).into_iter().find_map(|task| {

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal::{SIGCONT, SIGINT, SIGSTOP, SIGTERM};
 
 use crate::cases::{all, has_threads, run};
 use crate::support::{Language, Server};
-use crate::watch::{Doing, Task, state, until, until_some};
+use crate::watch::{Doing, Task, computing, sleeps, state, tasks, until, until_some};
 use crate::wire::Client;
 use socklab::service::fibonacci::LARGEST_N;
 
@@ -102,6 +102,10 @@ fn interrupt(server: &Server, task: Task) -> bool {
     true
 }
 
+fn is_worker(task: &Task) -> bool {
+    task.tid != task.pid
+}
+
 #[test]
 fn the_deepest_recursion_has_room() {
     let mut cases = all(has_threads);
@@ -113,27 +117,32 @@ fn the_deepest_recursion_has_room() {
         |case| {
             let mut server = case.start_with(&["--max-n", &LARGEST_N.to_string()]);
             let client = Client::connect(&server);
-            let task = until_some("a thread waits for the request", || {
-                crate::promises::held_by(&server, &client).map(|(task, _)| task)
+            client.until_accepted();
+            let waiting = until_some("every thread waits", || {
+                let tasks: Vec<Task> = tasks(&server).into_iter().filter(is_worker).collect();
+                let all_wait = tasks.iter().all(|task| sleeps(task.doing()));
+                (all_wait && !tasks.is_empty()).then_some(tasks)
             });
-            let stack = Stack::of(task);
-            let memory = File::open(format!("/proc/{}/mem", task.pid)).expect("its memory");
-            let waiting = stack.used(&memory);
+            let stacks: Vec<(Task, Stack)> =
+                waiting.into_iter().map(|task| (task, Stack::of(task))).collect();
             client.send(format!("{LARGEST_N}\n").as_bytes());
+            let task = until_some("a thread computes", || computing(&server).filter(is_worker));
+            let (_, stack) = stacks.iter().find(|found| found.0 == task).expect("it waited");
+            let memory = File::open(format!("/proc/{}/mem", task.pid)).expect("its memory");
             until_it_has_computed(task);
-            let computing = stack.used(&memory);
+            let deepest = stack.used(&memory);
             let interrupted = interrupt(&server, task);
             until_it_has_computed(task);
             let used = stack.used(&memory);
             assert!(server.is_alive() && task.doing() == Doing::Running && !client.has_answer());
             let figures = format!(
-                "{case}: of {} bytes, {waiting} while it waits, {computing} at depth {LARGEST_N}, \
-                 {used} after two signals at once ({interrupted})",
+                "{case}: of {} bytes, {deepest} at depth {LARGEST_N}, {used} after two signals at \
+                 once ({interrupted})",
                 stack.size()
             );
             println!("{figures}");
-            assert!(waiting < computing && computing <= used, "{figures}");
-            assert!(!interrupted || computing < used, "{figures}");
+            assert!(deepest > LARGEST_N * 16, "not even return addresses and frames: {figures}");
+            assert!(if interrupted { deepest < used } else { deepest <= used }, "{figures}");
             assert!(used + MARGIN <= stack.size(), "{figures}");
         },
     );

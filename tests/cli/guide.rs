@@ -108,7 +108,7 @@ fn pages_name_designs_that_exist() {
         for line in page(path).lines().filter(|line| line.starts_with("$ ")) {
             if let Some((_, rest)) = line.split_once("socklab serve ") {
                 let name = rest.split_whitespace().next().unwrap_or_default();
-                let name = name.trim_end_matches(')');
+                let name = name.trim_end_matches([')', '\'']);
                 assert!(DESIGNS.iter().any(|design| design.name == name), "{path}: {line}");
             }
         }

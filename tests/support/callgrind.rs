@@ -14,9 +14,9 @@ use super::support::{Language, Server, command, defer_accept};
 /// client.
 pub const BOUNDS: &[(&str, f64, f64)] = &[
     ("iterative", 200.0, 220.0),
-    ("select", 520.0, 510.0),
-    ("poll", 370.0, 340.0),
-    ("epoll", 270.0, 270.0),
+    ("select", 300.0, 305.0),
+    ("poll", 240.0, 240.0),
+    ("epoll", 285.0, 320.0),
     ("threaded", 1800.0, 1800.0),
 ];
 

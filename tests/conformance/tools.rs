@@ -12,7 +12,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::{Pid, geteuid};
 
 use crate::support::{Server, descriptor, tids};
-use crate::watch::{state, tracer, tree, until};
+use crate::watch::{naps_of, state, tracer, tree, until};
 
 /// Sets a soft limit of a running process, such as `nofile` or `nproc`, as the user whose it is; the
 /// hard limit stays.
@@ -55,6 +55,8 @@ impl Forger {
         let name = format!("socklab-{}-{}", std::process::id(), NUMBER.fetch_add(1, SeqCst));
         let log = std::env::temp_dir().join(name);
         let pids = tree(server.pid());
+        let tids = pids.iter().flat_map(|&pid| tids(pid));
+        let naps: Vec<(i32, u64)> = tids.map(|tid| (tid, naps_of(tid))).collect();
         let mut strace = Command::new("strace")
             .args(["-f", "-qq", "-e", &format!("trace={calls}"), "-e", "signal=none"])
             .args(["-e", &format!("inject={inject}")])
@@ -70,8 +72,11 @@ impl Forger {
         let mut ended = false;
         until("strace is attached", || {
             ended = strace.try_wait().expect("our child").is_some();
-            let is_traced = |tid| tracer(tid) == id && state(tid).as_deref() != Some("t");
-            ended || pids.iter().flat_map(|&pid| tids(pid)).all(is_traced)
+            // Stopped once and let go again: from then on strace sees each call from its start.
+            let is_traced = |&(tid, before)| {
+                tracer(tid) == id && naps_of(tid) > before && state(tid).as_deref() != Some("t")
+            };
+            ended || naps.iter().all(is_traced)
         });
         if ended {
             let mut why = String::new();

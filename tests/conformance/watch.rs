@@ -184,7 +184,12 @@ fn at_rest(server: &Server) -> Option<Rest> {
         if is_sanitizer(task) {
             continue;
         }
-        if !sleeps(doing) && !polls(doing) {
+        // The first thread may wait for a semaphore (FUTEX_WAIT_BITSET), but at a lock (FUTEX_WAIT)
+        // only while the thread sanitizer makes another one for it.
+        let at_a_lock = |args: [u64; 6]| args[1] as i32 & libc::FUTEX_CMD_MASK == libc::FUTEX_WAIT;
+        let makes_threads = task.tid == server.pid()
+            && matches!(doing, Doing::Blocked(libc::SYS_futex, args) if at_a_lock(args));
+        if makes_threads || !(sleeps(doing) || polls(doing)) {
             return None;
         }
         rest.tasks.push(task);

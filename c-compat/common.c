@@ -357,8 +357,8 @@ static sigset_t stops(void)
 
 static void handle_stops(int flags)
 {
-    struct sigaction act = {.sa_handler = stop, .sa_flags = flags};
-    sigemptyset(&act.sa_mask);
+    /* One at a time, so that a small stack has room for it. */
+    struct sigaction act = {.sa_handler = stop, .sa_mask = stops(), .sa_flags = flags};
     if (sigaction(SIGINT, &act, NULL) == -1) die("sigaction");
     if (sigaction(SIGTERM, &act, NULL) == -1) die("sigaction");
 }

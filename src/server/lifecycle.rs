@@ -105,7 +105,8 @@ pub fn hold_stops() -> Result<sigset_t> {
 const STOPS: [c_int; 2] = [SIGINT, SIGTERM];
 
 fn handle_stops(sa_flags: c_int) -> Result<()> {
-    let act = sigaction { sa_handler: handler(stop), sa_mask: sigemptyset(), sa_flags };
+    // One at a time, so that a small stack has room for it.
+    let act = sigaction { sa_handler: handler(stop), sa_mask: signals(&STOPS)?, sa_flags };
     for signum in STOPS {
         // SAFETY: `stop` uses atomics and getpid(), shutdown() and sem_post(), which are
         // async-signal-safe, and keeps errno.

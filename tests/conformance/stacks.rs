@@ -1,5 +1,5 @@
-//! The small stacks of threads that serve: the deepest recursion has room on them, and the stop
-//! signals' handlers on top of it.
+//! The small stacks of threads that serve: the deepest recursion has room on them, and a stop
+//! signal's handler on top of it.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -83,8 +83,8 @@ const fn bit(signal: nix::sys::signal::Signal) -> u64 {
     1 << (signal as i32 - 1)
 }
 
-/// Both stop signals come to this very thread at the same moment, so that one handler runs on top of
-/// the other. Returns false where it does not take them.
+/// Both stop signals come to this very thread at the same moment; their handlers take turns. Returns
+/// false where it does not take them.
 fn interrupt(server: &Server, task: Task) -> bool {
     let both = bit(SIGINT) | bit(SIGTERM);
     if mask(task, "SigBlk") & both == both {

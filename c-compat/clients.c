@@ -22,12 +22,40 @@ struct clients clients_new(unsigned long max_n)
     return clients;
 }
 
-int add_client(struct clients *clients, int connfd)
+static struct client client_new(unsigned long max_n)
+{
+    return (struct client){.is_connected = true, .exchange = exchange_new(max_n)};
+}
+
+static int take_in(struct clients *clients, int connfd, const struct client *client)
 {
     /* Not doubled: room for nobody is memory too. */
     if (connfd >= clients->room) make_room(clients, connfd + connfd / 2);
-    clients->table[connfd] = (struct client){.is_connected = true, .exchange = exchange_new(clients->max_n)};
+    clients->table[connfd] = *client;
     return connfd;
+}
+
+/* As far as it goes without waiting; returns whether it is waited for then, or to be closed. */
+static bool advance_and_wait(int epfd, int connfd, struct client *client)
+{
+    if (advance(&client->exchange, connfd) == DONE) return false;
+    uint32_t events = is_answering(&client->exchange) ? EPOLLOUT : EPOLLIN;
+    return wait_for(epfd, connfd, client, events);
+}
+
+void serve_client(struct clients *clients, int epfd, int connfd)
+{
+    struct client client = client_new(clients->max_n);
+    if (advance_and_wait(epfd, connfd, &client))
+        take_in(clients, connfd, &client);
+    else
+        (void)close(connfd);
+}
+
+int add_client(struct clients *clients, int connfd)
+{
+    struct client client = client_new(clients->max_n);
+    return take_in(clients, connfd, &client);
 }
 
 struct client *client_of(struct clients *clients, int connfd)
@@ -39,12 +67,7 @@ struct client *client_of(struct clients *clients, int connfd)
 void advance_client(struct clients *clients, int epfd, int connfd)
 {
     struct client *client = client_of(clients, connfd);
-    if (client == NULL) return;
-    if (advance(&client->exchange, connfd) != DONE) {
-        uint32_t events = is_answering(&client->exchange) ? EPOLLOUT : EPOLLIN;
-        if (wait_for(epfd, connfd, client, events)) return;
-    }
-    close_client(clients, connfd);
+    if (client != NULL && !advance_and_wait(epfd, connfd, client)) close_client(clients, connfd);
 }
 
 void close_client(struct clients *clients, int connfd)

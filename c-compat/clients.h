@@ -28,7 +28,11 @@ struct clients {
 /* Nobody yet, with room for some; requests up to max_n. */
 struct clients clients_new(unsigned long max_n);
 
-/* Takes a client in and returns its descriptor. */
+/* Serves a new client as far as it goes without waiting. Mostly its request has come with it, and then
+   it is gone already; otherwise it is taken in and waited for. */
+void serve_client(struct clients *clients, int epfd, int connfd);
+
+/* Takes a new client in and returns its descriptor. */
 int add_client(struct clients *clients, int connfd);
 
 /* The client that has this descriptor, or NULL. */

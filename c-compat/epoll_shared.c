@@ -31,23 +31,22 @@ static int serve_clients(int listenfd, struct options options)
             if (epoll_ctl(epfd, EPOLL_CTL_ADD, listenfd, &listening) == -1) die("epoll_ctl");
         }
         for (int i = 0; i < nready; i++) {
-            int connfd = events[i].data.fd;
-            if (connfd == listenfd) {
-                struct sockaddr_storage cliaddr;
-                socklen_t clilen = sizeof cliaddr;
-                connfd = accept4(listenfd, (struct sockaddr *)&cliaddr, &clilen, SOCK_NONBLOCK);
-                if (connfd != -1) {
-                    add_client(&clients, connfd);
-                } else if (stopping) {
-                    break;
-                } else {
-                    is_short = survive("accept4");
-                    /* What is added with EPOLLEXCLUSIVE can be removed, but not changed. */
-                    if (is_short && epoll_ctl(epfd, EPOLL_CTL_DEL, listenfd, NULL) == -1) die("epoll_ctl");
-                    continue;
-                }
+            if (events[i].data.fd != listenfd) {
+                advance_client(&clients, epfd, events[i].data.fd);
+                continue;
             }
-            advance_client(&clients, epfd, connfd);
+            struct sockaddr_storage cliaddr;
+            socklen_t clilen = sizeof cliaddr;
+            int connfd = accept4(listenfd, (struct sockaddr *)&cliaddr, &clilen, SOCK_NONBLOCK);
+            if (connfd != -1) {
+                serve_client(&clients, epfd, connfd);
+            } else if (stopping) {
+                break;
+            } else {
+                is_short = survive("accept4");
+                /* What is added with EPOLLEXCLUSIVE can be removed, but not changed. */
+                if (is_short && epoll_ctl(epfd, EPOLL_CTL_DEL, listenfd, NULL) == -1) die("epoll_ctl");
+            }
         }
     }
     if (close(listenfd) == -1) die("close");

@@ -23,6 +23,22 @@ pub struct Client {
     pub is_ready: bool,
 }
 
+impl Client {
+    const fn new(connfd: OwnedFd, max_n: u64) -> Self {
+        Self { connfd, exchange: Exchange::new(max_n), events: 0, is_ready: false }
+    }
+
+    /// As far as it goes without waiting; returns whether it is waited for then, or to be closed.
+    #[inline(always)]
+    fn advance_and_wait(&mut self, epfd: &OwnedFd) -> bool {
+        if self.exchange.advance(&self.connfd) == Progress::Done {
+            return false;
+        }
+        let events = if self.exchange.is_answering() { EPOLLOUT } else { EPOLLIN };
+        wait_for(epfd, self, events)
+    }
+}
+
 /// All clients of a process, by descriptor.
 pub struct Clients {
     table: Vec<Option<Client>>,
@@ -42,16 +58,32 @@ impl Clients {
         self.table.resize_with(room, || None);
     }
 
-    /// Takes a client in and returns its descriptor.
+    /// Serves a new client as far as it goes without waiting. Mostly its request has come with it, and
+    /// then it is gone already; otherwise it is taken in and waited for.
+    // Inlined, with all that it calls, as far as each design's loop, as handle_request() is.
+    #[inline(always)]
+    pub fn serve_client(&mut self, epfd: &OwnedFd, connfd: OwnedFd) {
+        let mut client = Client::new(connfd, self.max_n);
+        if client.advance_and_wait(epfd) {
+            self.take_in(client);
+        } else {
+            let _ = close(client.connfd);
+        }
+    }
+
+    /// Takes a new client in and returns its descriptor.
     pub fn add_client(&mut self, connfd: OwnedFd) -> c_int {
-        let fd = connfd.as_raw_fd();
+        self.take_in(Client::new(connfd, self.max_n))
+    }
+
+    fn take_in(&mut self, client: Client) -> c_int {
+        let fd = client.connfd.as_raw_fd();
         let i = fd as usize;
         if i >= self.table.len() {
             // Not doubled: room for nobody is memory too.
             self.make_room(i + i / 2);
         }
-        let exchange = Exchange::new(self.max_n);
-        self.table[i] = Some(Client { connfd, exchange, events: 0, is_ready: false });
+        self.table[i] = Some(client);
         fd
     }
 
@@ -63,13 +95,9 @@ impl Clients {
     /// Serves a client as far as it goes without waiting. Then it is waited for, or it is gone.
     pub fn advance_client(&mut self, epfd: &OwnedFd, connfd: c_int) {
         let Some(client) = self.client_of(connfd) else { return };
-        if client.exchange.advance(&client.connfd) != Progress::Done {
-            let events = if client.exchange.is_answering() { EPOLLOUT } else { EPOLLIN };
-            if wait_for(epfd, client, events) {
-                return;
-            }
+        if !client.advance_and_wait(epfd) {
+            self.close_client(connfd);
         }
-        self.close_client(connfd);
     }
 
     /// A client is gone.

@@ -81,22 +81,21 @@ fn serve(options: &Options) -> Result<()> {
             )?;
         }
         for event in &events[..nready] {
-            let mut connfd = event.data() as c_int;
-            if event.data() == listening {
-                match accept4(&listenfd, SOCK_NONBLOCK) {
-                    Ok((accepted, _cliaddr)) => connfd = clients.add_client(accepted),
-                    Err(_) if lifecycle::stopping() => break,
-                    Err(error) => {
-                        short = lifecycle::survive(error)?;
-                        if short {
-                            let nothing = epoll_event::new(0, listening);
-                            epoll_ctl(&epfd, EPOLL_CTL_MOD, &listenfd, Some(&nothing))?;
-                        }
-                        continue;
+            if event.data() != listening {
+                clients.advance_client(&epfd, event.data() as c_int);
+                continue;
+            }
+            match accept4(&listenfd, SOCK_NONBLOCK) {
+                Ok((connfd, _cliaddr)) => clients.serve_client(&epfd, connfd),
+                Err(_) if lifecycle::stopping() => break,
+                Err(error) => {
+                    short = lifecycle::survive(error)?;
+                    if short {
+                        let nothing = epoll_event::new(0, listening);
+                        epoll_ctl(&epfd, EPOLL_CTL_MOD, &listenfd, Some(&nothing))?;
                     }
                 }
             }
-            clients.advance_client(&epfd, connfd);
         }
     }
     close(listenfd)?;

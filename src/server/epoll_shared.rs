@@ -99,22 +99,21 @@ fn serve_clients(listenfd: OwnedFd, options: &Options) -> Result<()> {
             epoll_ctl(&epfd, EPOLL_CTL_ADD, &listenfd, Some(&listening))?;
         }
         for event in &events[..nready] {
-            let mut connfd = event.data() as c_int;
-            if event.data() == listening.data() {
-                match accept4(&listenfd, SOCK_NONBLOCK) {
-                    Ok((accepted, _cliaddr)) => connfd = clients.add_client(accepted),
-                    Err(_) if lifecycle::stopping() => break,
-                    Err(error) => {
-                        short = lifecycle::survive(error)?;
-                        // What is added with EPOLLEXCLUSIVE can be removed, but not changed.
-                        if short {
-                            epoll_ctl(&epfd, EPOLL_CTL_DEL, &listenfd, None)?;
-                        }
-                        continue;
+            if event.data() != listening.data() {
+                clients.advance_client(&epfd, event.data() as c_int);
+                continue;
+            }
+            match accept4(&listenfd, SOCK_NONBLOCK) {
+                Ok((connfd, _cliaddr)) => clients.serve_client(&epfd, connfd),
+                Err(_) if lifecycle::stopping() => break,
+                Err(error) => {
+                    short = lifecycle::survive(error)?;
+                    // What is added with EPOLLEXCLUSIVE can be removed, but not changed.
+                    if short {
+                        epoll_ctl(&epfd, EPOLL_CTL_DEL, &listenfd, None)?;
                     }
                 }
             }
-            clients.advance_client(&epfd, connfd);
         }
     }
     close(listenfd)?;

@@ -42,6 +42,8 @@ fn a_worker_that_dies_is_replaced() {
             held.until_accepted();
             let before = workers(&server);
             assert_eq!(before.len(), POOL);
+            // The other one has had its turn, and waits for clients.
+            rest(&server);
             for &worker in &before {
                 signal(worker, end);
             }

@@ -13,8 +13,8 @@ CFLAGS := -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wpedantic -Wshadow -Wconv
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 # The C programs are found, not listed: one for each file.
-SHARED := c-compat/common.c c-compat/clients.c c-compat/client/common.c $(wildcard c-compat/service/*.c)
-HEADERS := $(wildcard c-compat/*.h c-compat/client/*.h c-compat/service/*.h)
+SHARED := $(wildcard c-compat/common/*.c c-compat/service/*.c) c-compat/clients.c c-compat/table.c c-compat/client/common.c
+HEADERS := $(wildcard c-compat/*.h c-compat/*/*.h)
 PROGRAMS := $(patsubst c-compat/%.c,%,$(filter-out $(SHARED),$(wildcard c-compat/*.c c-compat/client/*.c)))
 # Those with threads have a build under the thread sanitizer too.
 THREADED := $(basename $(notdir $(shell grep -l pthread_create c-compat/*.c)))

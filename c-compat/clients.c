@@ -1,25 +1,13 @@
 #include "clients.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "common.h"
 
-static void make_room(struct clients *clients, int room)
-{
-    clients->table = realloc(clients->table, (size_t)room * sizeof *clients->table);
-    if (clients->table == NULL) die("realloc");
-    memset(clients->table + clients->room, 0, (size_t)(room - clients->room) * sizeof *clients->table);
-    clients->room = room;
-}
-
 struct clients clients_new(unsigned long max_n)
 {
-    struct clients clients = {.max_n = max_n};
-    make_room(&clients, 64);
-    return clients;
+    return (struct clients){.table = table_new(sizeof(struct client)), .max_n = max_n};
 }
 
 static struct client client_new(unsigned long max_n)
@@ -29,9 +17,7 @@ static struct client client_new(unsigned long max_n)
 
 static int take_in(struct clients *clients, int connfd, const struct client *client)
 {
-    /* Not doubled: room for nobody is memory too. */
-    if (connfd >= clients->room) make_room(clients, connfd + connfd / 2);
-    clients->table[connfd] = *client;
+    *(struct client *)entry(&clients->table, connfd) = *client;
     return connfd;
 }
 
@@ -60,7 +46,7 @@ int add_client(struct clients *clients, int connfd)
 
 struct client *client_of(struct clients *clients, int connfd)
 {
-    struct client *client = &clients->table[connfd];
+    struct client *client = entry(&clients->table, connfd);
     return client->is_connected ? client : NULL;
 }
 
@@ -72,15 +58,17 @@ void advance_client(struct clients *clients, int epfd, int connfd)
 
 void close_client(struct clients *clients, int connfd)
 {
-    clients->table[connfd].is_connected = false;
+    struct client *client = client_of(clients, connfd);
+    if (client == NULL) return;
+    client->is_connected = false;
     (void)close(connfd);
 }
 
 void close_clients(struct clients *clients)
 {
-    for (int connfd = 0; connfd < clients->room; connfd++)
-        if (clients->table[connfd].is_connected) (void)close(connfd);
-    free(clients->table);
+    for (int connfd = 0; connfd < descriptors(&clients->table); connfd++)
+        close_client(clients, connfd);
+    table_free(&clients->table);
 }
 
 bool wait_for(int epfd, int connfd, struct client *client, uint32_t events)

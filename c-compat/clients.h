@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "service/fibonacci.h"
+#include "table.h"
 
 /* A connected client. */
 struct client {
@@ -20,12 +21,11 @@ struct client {
 
 /* All clients of a process, by descriptor. */
 struct clients {
-    struct client *table;
-    int room;
+    struct table table;
     unsigned long max_n;
 };
 
-/* Nobody yet, with room for some; requests up to max_n. */
+/* Nobody yet; requests up to max_n. */
 struct clients clients_new(unsigned long max_n);
 
 /* Serves a new client as far as it goes without waiting. Mostly its request has come with it, and then

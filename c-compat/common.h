@@ -1,5 +1,5 @@
 /* What every program here must do alike: read its arguments, say that it listens, stop when it is
-   asked to, and know which errors to survive. Its counterpart in Rust is src/server/lifecycle.rs
+   asked to, and know which errors to survive. Its counterpart in Rust is src/server/lifecycle/
    and src/server/options.rs. */
 
 #ifndef COMMON_H

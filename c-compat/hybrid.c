@@ -15,6 +15,7 @@
 
 #include "common.h"
 #include "service/fibonacci.h"
+#include "table.h"
 
 /* What the kernel gives back with an event: a client's descriptor, or one of these. */
 #define LISTENING (1ull << 32)
@@ -176,16 +177,23 @@ struct client {
     uint32_t events; /* what the kernel has been asked to wait for; at first nothing */
 };
 
-static struct client *clients; /* by descriptor */
-static int clients_room, clients_count;
+static struct table clients; /* by descriptor */
+static int clients_count;
 static int listenfd = -1, epfd;
 static bool is_short;   /* of descriptors: new clients wait a while; the others do not */
 static bool is_ending;  /* it has been asked to stop */
 static bool is_at_once; /* it has been asked twice */
 
+/* The client that has this descriptor, or NULL. */
+static struct client *client_of(int connfd)
+{
+    struct client *client = entry(&clients, connfd);
+    return client->is_connected ? client : NULL;
+}
+
 static void close_client(int connfd)
 {
-    clients[connfd].is_connected = false;
+    client_of(connfd)->is_connected = false;
     clients_count--;
     (void)close(connfd);
 }
@@ -207,7 +215,7 @@ static void listen_again(void)
 /* Sends what there is to send, and then waits for the client, or it is gone. */
 static void answer_client(int connfd)
 {
-    struct client *client = &clients[connfd];
+    struct client *client = client_of(connfd);
     bool answering = is_answering(&client->exchange);
     if (answering && transmit(&client->exchange, connfd) == DONE) {
         close_client(connfd);
@@ -227,7 +235,7 @@ static void answer_client(int connfd)
 /* Lets the pool compute. */
 static void hand_over(int connfd, uint64_t n)
 {
-    struct client *client = &clients[connfd];
+    struct client *client = client_of(connfd);
     submit((struct job){.client = connfd, .n = n});
     client->is_with_pool = true;
     if (client->events == 0) return;
@@ -239,8 +247,8 @@ static void hand_over(int connfd, uint64_t n)
 /* Serves a client as far as it goes without waiting and without computing what is costly. */
 static void advance_client(int connfd)
 {
-    if (connfd >= clients_room || !clients[connfd].is_connected) return;
-    struct client *client = &clients[connfd];
+    struct client *client = client_of(connfd);
+    if (client == NULL) return;
     /* It has been handed over, or has its place from one that left, since it was ready. */
     if (client->is_with_pool) return;
     if (!is_answering(&client->exchange)) {
@@ -270,13 +278,8 @@ static void accept_client(unsigned long max_n)
         if (is_short) listen_for(0);
         return;
     }
-    if (connfd >= clients_room) {
-        clients = realloc(clients, 2 * (size_t)connfd * sizeof *clients);
-        if (clients == NULL) die("realloc");
-        memset(clients + clients_room, 0, (size_t)(2 * connfd - clients_room) * sizeof *clients);
-        clients_room = 2 * connfd;
-    }
-    clients[connfd] = (struct client){.is_connected = true, .exchange = exchange_new(max_n)};
+    *(struct client *)entry(&clients, connfd) =
+        (struct client){.is_connected = true, .exchange = exchange_new(max_n)};
     clients_count++;
     advance_client(connfd);
 }
@@ -286,8 +289,9 @@ static void finish_job(size_t worker)
 {
     uint64_t number;
     int connfd = finish(worker, &number);
-    clients[connfd].is_with_pool = false;
-    answer(&clients[connfd].exchange, number);
+    struct client *client = client_of(connfd);
+    client->is_with_pool = false;
+    answer(&client->exchange, number);
     answer_client(connfd);
 }
 
@@ -304,12 +308,11 @@ static void obey(int sigfd)
     }
     is_ending = true;
     if (close(listenfd) == -1) die("close");
-    for (int connfd = 0; connfd < clients_room; connfd++) {
+    for (int connfd = 0; connfd < descriptors(&clients); connfd++) {
         /* A request that has arrived is still served. */
         advance_client(connfd);
-        const struct client *client = &clients[connfd];
-        if (client->is_connected && !client->is_with_pool && !is_answering(&client->exchange))
-            close_client(connfd);
+        const struct client *client = client_of(connfd);
+        if (client != NULL && !client->is_with_pool && !is_answering(&client->exchange)) close_client(connfd);
     }
 }
 
@@ -318,10 +321,10 @@ static void end(void)
 {
     if (clients_count > 0)
         fprintf(stderr, "hybrid: stopped, %d requests unanswered\n", clients_count);
-    for (int connfd = 0; connfd < clients_room; connfd++)
-        if (clients[connfd].is_connected) close_client(connfd);
+    for (int connfd = 0; connfd < descriptors(&clients); connfd++)
+        if (client_of(connfd) != NULL) close_client(connfd);
     end_pool();
-    free(clients);
+    table_free(&clients);
     if (close(epfd) == -1) die("close");
 }
 
@@ -346,6 +349,7 @@ int main(int argc, char **argv)
     start_pool(options.workers, epfd);
     announce(line);
 
+    clients = table_new(sizeof(struct client));
     struct epoll_event events[64];
     while (!is_ending || (clients_count > 0 && !is_at_once)) {
         int nready = epoll_wait(epfd, events, 64, is_short && !is_ending ? PAUSE : -1);

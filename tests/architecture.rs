@@ -37,7 +37,7 @@ const CRATES: &[&str] = &[
 
 /// The files outside `posix` and `linux` in which `unsafe` may stand, and why.
 const UNSAFE: &[(&str, &str)] = &[
-    ("server/lifecycle.rs", "a signal handler, and descriptors that it knows by number"),
+    ("server/lifecycle/mod.rs", "a signal handler, and descriptors that it knows by number"),
     ("server/forked.rs", "fork() is the design"),
     ("server/preforked.rs", "fork() is the design"),
     ("server/epoll_shared.rs", "fork() is the design"),

@@ -47,8 +47,9 @@ fn every_design_has_its_two_files_and_every_file_its_design() {
     let registered: BTreeSet<String> =
         DESIGNS.iter().map(|design| design.name.to_owned()).collect();
     assert_eq!(registered.len(), DESIGNS.len(), "a name stands twice in DESIGNS");
-    let rust = stems("src/server", "rs", &["mod", "clients", "lifecycle", "options", "promise"]);
-    let c = stems("c-compat", "c", &["clients", "common"]);
+    let rust =
+        stems("src/server", "rs", &["mod", "clients", "lifecycle", "options", "promise", "table"]);
+    let c = stems("c-compat", "c", &["clients", "table"]);
     for (what, files) in [("src/server/*.rs", rust), ("c-compat/*.c", c)] {
         let missing: Vec<_> = registered.difference(&files).collect();
         let unknown: Vec<_> = files.difference(&registered).collect();
@@ -88,7 +89,10 @@ const SERVICE: &[&str] = &[
 /// The functions whose calls are compared: all of `posix` and `linux`, and what the designs share.
 fn compared() -> BTreeSet<String> {
     let mut names: BTreeSet<String> = SERVICE.iter().map(|name| (*name).to_owned()).collect();
-    let mut files = vec![root("src/server/lifecycle.rs"), root("src/client/mod.rs")];
+    let mut files = vec![root("src/client/mod.rs")];
+    for part in stems("src/server/lifecycle", "rs", &[]) {
+        files.push(root(&format!("src/server/lifecycle/{part}.rs")));
+    }
     files.push(root("src/linux/epoll.rs"));
     for header in stems("src/posix", "rs", &["mod", "error", "ffi"]) {
         files.push(root(&format!("src/posix/{header}.rs")));
@@ -189,6 +193,11 @@ fn designs_make_the_same_calls_in_the_same_order() {
     for (design, rust, c) in [
         ("threaded", "serve_client(", "void *serve_client("),
         ("preforked", "serve_clients(", "int serve_clients("),
+        ("preforked_fcntl", "serve_clients(", "int serve_clients("),
+        ("preforked_mutex", "serve_clients(", "int serve_clients("),
+        ("preforked_passing", "serve_clients(", "int serve_clients("),
+        ("prethreaded", "serve_clients(", "void serve_clients("),
+        ("prethreaded_queue", "serve_clients(", "void serve_clients("),
         ("epoll_shared", "serve_clients(", "int serve_clients("),
         ("reuseport", "serve_clients(", "int serve_clients("),
     ] {

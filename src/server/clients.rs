@@ -7,6 +7,7 @@ use std::ffi::c_int;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::lifecycle;
+use super::table::Table;
 use crate::linux::epoll::*;
 use crate::posix::unistd::close;
 use crate::service::fibonacci::{Exchange, Progress};
@@ -41,21 +42,14 @@ impl Client {
 
 /// All clients of a process, by descriptor.
 pub struct Clients {
-    table: Vec<Option<Client>>,
+    table: Table<Client>,
     max_n: u64,
 }
 
 impl Clients {
-    /// Nobody yet, with room for some; requests up to `max_n`.
+    /// Nobody yet; requests up to `max_n`.
     pub fn new(max_n: u64) -> Self {
-        let mut clients = Self { table: vec![], max_n };
-        clients.make_room(64);
-        clients
-    }
-
-    fn make_room(&mut self, room: usize) {
-        self.table.reserve_exact(room - self.table.len());
-        self.table.resize_with(room, || None);
+        Self { table: Table::new(), max_n }
     }
 
     /// Serves a new client as far as it goes without waiting. Mostly its request has come with it, and
@@ -77,19 +71,14 @@ impl Clients {
     }
 
     fn take_in(&mut self, client: Client) -> c_int {
-        let fd = client.connfd.as_raw_fd();
-        let i = fd as usize;
-        if i >= self.table.len() {
-            // Not doubled: room for nobody is memory too.
-            self.make_room(i + i / 2);
-        }
-        self.table[i] = Some(client);
-        fd
+        let connfd = client.connfd.as_raw_fd();
+        self.table.insert(connfd, client);
+        connfd
     }
 
     /// The client that has this descriptor.
     pub fn client_of(&mut self, connfd: c_int) -> Option<&mut Client> {
-        self.table[connfd as usize].as_mut()
+        self.table.get_mut(connfd)
     }
 
     /// Serves a client as far as it goes without waiting. Then it is waited for, or it is gone.
@@ -102,15 +91,15 @@ impl Clients {
 
     /// A client is gone.
     pub fn close_client(&mut self, connfd: c_int) {
-        if let Some(client) = self.table[connfd as usize].take() {
+        if let Some(client) = self.table.take(connfd) {
             let _ = close(client.connfd);
         }
     }
 
     /// All of them are gone.
-    pub fn close_clients(self) {
-        for client in self.table.into_iter().flatten() {
-            let _ = close(client.connfd);
+    pub fn close_clients(mut self) {
+        for connfd in self.table.descriptors() {
+            self.close_client(connfd);
         }
     }
 }

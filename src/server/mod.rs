@@ -6,6 +6,7 @@ pub mod clients;
 pub mod lifecycle;
 mod options;
 mod promise;
+mod table;
 
 mod epoll;
 mod epoll_edge;

@@ -64,6 +64,10 @@ fn dequeue() -> Option<OwnedFd> {
     QUEUED.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
 }
 
+fn start(max_n: u64) {
+    serve_clients(max_n).unwrap_or_else(|error| lifecycle::die(error));
+}
+
 fn serve(options: &Options) -> Result<()> {
     let servaddr = &options.servaddr;
     let listenfd = socket(servaddr.ss_family.into(), SOCK_STREAM, 0)?;
@@ -115,18 +119,15 @@ fn serve(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn start(max_n: u64) {
-    serve_clients(max_n).unwrap_or_else(|error| lifecycle::die(error));
-}
-
 fn serve_clients(max_n: u64) -> Result<()> {
     loop {
         sem_wait(&FILLED)?;
-        // The next one is to find nobody too.
-        let Some(connfd) = dequeue() else { return sem_post(&FILLED) };
+        let Some(connfd) = dequeue() else { break };
         sem_post(&ROOM)?;
         lifecycle::connected(&connfd);
         handle_request(&connfd, max_n);
         lifecycle::close_connected(connfd);
     }
+    // The next one is to find nobody too.
+    sem_post(&FILLED)
 }

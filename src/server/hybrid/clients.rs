@@ -10,6 +10,7 @@ use std::ffi::c_int;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::limits::{Address, Moment};
+use crate::server::table::Table;
 use crate::service::fibonacci::Exchange;
 
 pub(super) struct Client {
@@ -28,76 +29,75 @@ pub(super) struct Client {
 /// A place in the list of those that are waited for.
 struct Place {
     deadline: Moment,
-    before: Index,
-    after: Index,
+    before: c_int,
+    after: c_int,
 }
 
-/// A descriptor, or none: half as large as an `Option`.
-type Index = c_int;
-const NOBODY: Index = -1;
+/// In place of a descriptor: half as large as an `Option`.
+const NOBODY: c_int = -1;
 
 pub(super) struct Clients {
-    table: Vec<Option<Client>>,
+    table: Table<Client>,
     count: usize,
-    first: Index,
-    last: Index,
+    first: c_int,
+    last: c_int,
 }
 
 impl Clients {
-    pub(super) const fn new() -> Self {
-        Self { table: Vec::new(), count: 0, first: NOBODY, last: NOBODY }
+    pub(super) fn new() -> Self {
+        Self { table: Table::new(), count: 0, first: NOBODY, last: NOBODY }
     }
 
     pub(super) const fn count(&self) -> usize {
         self.count
     }
 
-    /// Takes a new client in and returns its index.
-    pub(super) fn add(&mut self, connfd: OwnedFd, exchange: Exchange, address: Address) -> usize {
-        let i = connfd.as_raw_fd() as usize;
-        self.table.resize_with(self.table.len().max(i + 1), || None);
+    /// Takes a new client in and returns its descriptor.
+    pub(super) fn add(&mut self, connfd: OwnedFd, exchange: Exchange, address: Address) -> c_int {
+        let fd = connfd.as_raw_fd();
         let (events, is_with_pool, is_refused, place) = (0, false, false, None);
         let client = Client { connfd, exchange, address, events, is_with_pool, is_refused, place };
-        self.table[i] = Some(client);
+        self.table.insert(fd, client);
         self.count += 1;
-        i
+        fd
     }
 
-    pub(super) fn get(&mut self, i: usize) -> Option<&mut Client> {
-        self.table.get_mut(i)?.as_mut()
+    pub(super) fn get(&mut self, fd: c_int) -> Option<&mut Client> {
+        self.table.get_mut(fd)
     }
 
-    pub(super) fn remove(&mut self, i: usize) -> Option<Client> {
-        self.end_wait(i);
-        let client = self.table.get_mut(i)?.take()?;
+    pub(super) fn remove(&mut self, fd: c_int) -> Option<Client> {
+        self.end_wait(fd);
+        let client = self.table.take(fd)?;
         self.count -= 1;
         Some(client)
     }
 
-    pub(super) fn indices(&self) -> Vec<usize> {
-        (0..self.table.len()).filter(|&i| self.table[i].is_some()).collect()
+    /// All of them, by descriptor.
+    pub(super) fn descriptors(&self) -> Vec<c_int> {
+        self.table.descriptors().filter(|&fd| self.table.get(fd).is_some()).collect()
     }
 
     /// Whether somebody waits for this client.
-    pub(super) fn is_waited_for(&self, i: usize) -> bool {
-        self.table.get(i).and_then(Option::as_ref).is_some_and(|client| client.place.is_some())
+    pub(super) fn is_waited_for(&self, fd: c_int) -> bool {
+        self.table.get(fd).is_some_and(|client| client.place.is_some())
     }
 
     /// Waits for a client until its deadline, which no other's is after.
-    pub(super) fn begin_wait(&mut self, i: usize, deadline: Moment) {
+    pub(super) fn begin_wait(&mut self, fd: c_int, deadline: Moment) {
         let last = self.last;
-        let Some(client) = self.get(i) else { return };
+        let Some(client) = self.get(fd) else { return };
         client.place = Some(Place { deadline, before: last, after: NOBODY });
         match self.place(last) {
-            Some(place) => place.after = i as Index,
-            None => self.first = i as Index,
+            Some(place) => place.after = fd,
+            None => self.first = fd,
         }
-        self.last = i as Index;
+        self.last = fd;
     }
 
     /// It is waited for no more.
-    pub(super) fn end_wait(&mut self, i: usize) {
-        let Some(Place { before, after, .. }) = self.get(i).and_then(|client| client.place.take())
+    pub(super) fn end_wait(&mut self, fd: c_int) {
+        let Some(Place { before, after, .. }) = self.get(fd).and_then(|client| client.place.take())
         else {
             return;
         };
@@ -112,13 +112,12 @@ impl Clients {
     }
 
     /// The client whose time is over first, and when.
-    pub(super) fn first(&self) -> Option<(usize, Moment)> {
-        let i = usize::try_from(self.first).ok()?;
-        Some((i, self.table.get(i)?.as_ref()?.place.as_ref()?.deadline))
+    pub(super) fn first(&self) -> Option<(c_int, Moment)> {
+        Some((self.first, self.table.get(self.first)?.place.as_ref()?.deadline))
     }
 
-    fn place(&mut self, i: Index) -> Option<&mut Place> {
-        self.get(usize::try_from(i).ok()?)?.place.as_mut()
+    fn place(&mut self, fd: c_int) -> Option<&mut Place> {
+        self.get(fd)?.place.as_mut()
     }
 }
 

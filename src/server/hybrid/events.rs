@@ -105,42 +105,42 @@ impl Server {
             self.counters.refused_address += 1;
             refuse(connfd, &format!("{} clients of your address", self.limits.per_address));
         } else {
-            let i = self.clients.add(connfd, Exchange::new(self.max_n), address);
-            return self.advance_client(i);
+            let connfd = self.clients.add(connfd, Exchange::new(self.max_n), address);
+            return self.advance_client(connfd);
         }
         Ok(())
     }
 
     /// Serves a client as far as it goes without waiting and without computing what is costly.
-    pub(super) fn advance_client(&mut self, i: usize) -> Result<()> {
-        let Some(client) = self.clients.get(i) else { return Ok(()) };
+    pub(super) fn advance_client(&mut self, connfd: c_int) -> Result<()> {
+        let Some(client) = self.clients.get(connfd) else { return Ok(()) };
         if client.is_with_pool {
             // It has been handed over, or has its place from one that left, since it was ready.
             return Ok(());
         }
         if !client.exchange.is_answering() {
             if client.exchange.receive(&client.connfd) == Progress::Done {
-                self.close_client(i, false);
+                self.close_client(connfd, false);
                 return Ok(());
             }
             match client.exchange.requested() {
-                Some(n) if n >= COSTLY => return self.hand_over(i, n),
+                Some(n) if n >= COSTLY => return self.hand_over(connfd, n),
                 Some(n) => client.exchange.answer(fib(n)),
                 None => {}
             }
         }
-        self.answer_client(i)
+        self.answer_client(connfd)
     }
 
     /// Lets the pool compute, or refuses.
-    fn hand_over(&mut self, i: usize, n: u64) -> Result<()> {
-        let taken = self.pool.submit(Job { client: i, n }, self.limits.queue)?;
-        let Some(client) = self.clients.get(i) else { return Ok(()) };
+    fn hand_over(&mut self, connfd: c_int, n: u64) -> Result<()> {
+        let taken = self.pool.submit(Job { client: connfd, n }, self.limits.queue)?;
+        let Some(client) = self.clients.get(connfd) else { return Ok(()) };
         if !taken {
             client.is_refused = true;
             client.exchange.refuse_for_now("busy: too many costly requests wait");
             lifecycle::report("hybrid: a request refused: the queue is full");
-            return self.answer_client(i);
+            return self.answer_client(connfd);
         }
         client.is_with_pool = true;
         if client.events != 0 {
@@ -149,26 +149,26 @@ impl Server {
             epoll_ctl(&self.epfd, EPOLL_CTL_DEL, &client.connfd, None)?;
         }
         // What it waits for now is not its own doing.
-        self.clients.end_wait(i);
+        self.clients.end_wait(connfd);
         Ok(())
     }
 
     /// A thread has done its work.
     pub(super) fn finish_job(&mut self, worker: usize) -> Result<()> {
-        let Some((i, number)) = self.pool.finish(worker)? else { return Ok(()) };
-        let Some(client) = self.clients.get(i) else { return Ok(()) };
+        let Some((connfd, number)) = self.pool.finish(worker)? else { return Ok(()) };
+        let Some(client) = self.clients.get(connfd) else { return Ok(()) };
         client.is_with_pool = false;
         client.exchange.answer(number);
-        self.answer_client(i)
+        self.answer_client(connfd)
     }
 
     /// Sends what there is to send, and then waits for the client, or it is gone.
-    fn answer_client(&mut self, i: usize) -> Result<()> {
-        let Some(client) = self.clients.get(i) else { return Ok(()) };
+    fn answer_client(&mut self, connfd: c_int) -> Result<()> {
+        let Some(client) = self.clients.get(connfd) else { return Ok(()) };
         let is_answering = client.exchange.is_answering();
         if is_answering && client.exchange.transmit(&client.connfd) == Progress::Done {
             let is_answered = client.exchange.unsent().is_empty();
-            self.close_client(i, is_answered);
+            self.close_client(connfd, is_answered);
             return Ok(());
         }
         let events = if is_answering { EPOLLOUT } else { EPOLLIN };
@@ -179,18 +179,18 @@ impl Server {
             if let Err(error) = epoll_ctl(&self.epfd, op, &client.connfd, Some(&event)) {
                 // The kernel has no room to remember it: this client is closed, the server goes on.
                 lifecycle::report(error);
-                self.close_client(i, false);
+                self.close_client(connfd, false);
                 return Ok(());
             }
         }
-        if !self.clients.is_waited_for(i) {
-            self.clients.begin_wait(i, after(&self.limits.deadline)?);
+        if !self.clients.is_waited_for(connfd) {
+            self.clients.begin_wait(connfd, after(&self.limits.deadline)?);
         }
         Ok(())
     }
 
-    fn close_client(&mut self, i: usize, is_answered: bool) {
-        let Some(client) = self.clients.remove(i) else { return };
+    fn close_client(&mut self, connfd: c_int, is_answered: bool) {
+        let Some(client) = self.clients.remove(connfd) else { return };
         self.addresses.go(client.address);
         *match (client.is_refused, is_answered) {
             (true, _) => &mut self.counters.refused_queue,
@@ -202,11 +202,11 @@ impl Server {
 
     /// Sends those away whose time is over.
     pub(super) fn send_late_away(&mut self) -> Result<()> {
-        while let Some((i, deadline)) = self.clients.first() {
+        while let Some((connfd, deadline)) = self.clients.first() {
             if now()? < deadline {
                 break;
             }
-            if let Some(mut client) = self.clients.remove(i) {
+            if let Some(mut client) = self.clients.remove(connfd) {
                 client.exchange.time_out(&client.connfd);
                 self.counters.timed_out += 1;
                 self.addresses.go(client.address);
@@ -235,14 +235,14 @@ impl Server {
         if let Some(listenfd) = self.listenfd.take() {
             close(listenfd)?;
         }
-        for i in self.clients.indices() {
+        for connfd in self.clients.descriptors() {
             // A request that has arrived is still served.
-            self.advance_client(i)?;
+            self.advance_client(connfd)?;
             let has_work = |client: &mut super::clients::Client| {
                 client.is_with_pool || client.exchange.is_answering()
             };
-            if !self.clients.get(i).is_some_and(has_work) {
-                self.close_client(i, false);
+            if !self.clients.get(connfd).is_some_and(has_work) {
+                self.close_client(connfd, false);
             }
         }
         Ok(())
@@ -253,8 +253,8 @@ impl Server {
         if self.clients.count() > 0 {
             say(&format!("stopped, {} requests unanswered", self.clients.count()));
         }
-        for i in self.clients.indices() {
-            self.close_client(i, false);
+        for connfd in self.clients.descriptors() {
+            self.close_client(connfd, false);
         }
         self.pool.end()?;
         close(self.epfd)

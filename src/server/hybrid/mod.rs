@@ -38,6 +38,8 @@ mod events;
 mod limits;
 mod pool;
 
+use std::ffi::c_int;
+
 use events::Server;
 use pool::Pool as Threads;
 
@@ -118,7 +120,7 @@ fn serve(options: &Options) -> Result<()> {
                 // Last, since it may close those who have asked just now.
                 SIGNALS => signalled = true,
                 data @ RESULTS.. => server.finish_job((data - RESULTS) as usize)?,
-                connfd => server.advance_client(connfd as usize)?,
+                connfd => server.advance_client(connfd as c_int)?,
             }
         }
         server.send_late_away()?;

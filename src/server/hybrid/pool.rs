@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
+use std::ffi::c_int;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ pub(super) const COSTLY: u64 = 20;
 
 /// A client and the number that it asks for.
 pub(super) struct Job {
-    pub(super) client: usize,
+    pub(super) client: c_int,
     pub(super) n: u64,
 }
 
@@ -45,7 +46,7 @@ struct Worker {
     thread: pthread_t,
     channel: Arc<Channel>,
     /// Whose number it computes.
-    client: Option<usize>,
+    client: Option<c_int>,
 }
 
 pub(super) struct Pool {
@@ -93,7 +94,7 @@ impl Pool {
     }
 
     /// Takes the result of a thread, whose it is and what, and gives it the next job.
-    pub(super) fn finish(&mut self, i: usize) -> Result<Option<(usize, u64)>> {
+    pub(super) fn finish(&mut self, i: usize) -> Result<Option<(c_int, u64)>> {
         let number = take(&self.workers[i].channel.results)?;
         let client = self.workers[i].client.take();
         match self.queue.pop_front() {

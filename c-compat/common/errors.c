@@ -1,8 +1,10 @@
 /* Which errors to survive, to pause on, to die of, and how to say so. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +13,16 @@
 #include <unistd.h>
 
 #include "internal.h"
+
+/* As Rust's runtime does before main(): no socket takes the place of a standard descriptor that is
+   closed, so that no error's line is sent to a client; and when nobody reads any more, write() says
+   so. */
+__attribute__((constructor)) static void start(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) == -1) die("open");
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal");
+}
 
 void say(const char *format, ...)
 {

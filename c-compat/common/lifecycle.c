@@ -1,23 +1,12 @@
 /* Start and stop. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "internal.h"
-
-/* As Rust's runtime does before main(): no socket takes the place of a standard descriptor that is
-   closed, so that no error's line is sent to a client; and when nobody reads any more, write() says
-   so. */
-__attribute__((constructor)) static void start(void)
-{
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) == -1) die("open");
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) die("signal");
-}
 
 /* A request to stop (SIGINT, SIGTERM) becomes an end of file on every socket that a server may be
    blocked in: the handler shuts the listening and the connected socket down for reading. A call

@@ -11,6 +11,7 @@ use socklab::server::{DESIGNS, Design, Pool, Serves, Service, Silent};
 
 use crate::cases::{Case, all, each, is_tcp, part, run, skip};
 use crate::support::{Language, Server, command};
+use crate::watch::resumed;
 use crate::wire::Client;
 
 /// A wait for an answer that is longer than this never ends: not a criterion of anything.
@@ -44,7 +45,8 @@ fn assert_answers(design: &Design, addr: SocketAddr) {
     socket.set_read_timeout(Some(NEVER)).expect("SO_RCVTIMEO");
     socket.connect(addr).expect("connected");
     socket.send(b"\n").expect("sent");
-    let length = socket.recv(&mut [0; 64]).unwrap_or_else(|error| panic!("{addr}: {error}"));
+    let length =
+        resumed(|| socket.recv(&mut [0; 64])).unwrap_or_else(|error| panic!("{addr}: {error}"));
     assert!(length > 0, "{addr}: an empty answer");
 }
 

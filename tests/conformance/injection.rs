@@ -282,22 +282,15 @@ fn a_client_that_can_not_be_answered_costs_the_others_nothing() {
         let before = rest(&server);
         let (_, send) = calls_of(&server);
         let inject = format!("{send}:error=EPERM:when=1");
-        let clients = [(); 3].map(|()| std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket"));
         let Some(forger) = attach(case, &server, send, &inject) else { return };
-        stopped(&server, || {
-            for client in &clients {
-                client.send_to(b"time", server.addr).expect("sent");
-            }
-        });
+        let clients = stopped(&server, || [(); 3].map(|()| asker(&server)));
         forger.until_forged();
         for client in &clients[1..] {
-            client.set_nonblocking(true).expect("O_NONBLOCK");
-            until("an answer", || client.recv(&mut [0; 512]).is_ok());
+            until("an answer", || is_answered(client));
         }
         drop(forger);
         until_rest(&server, &before);
-        clients[0].set_nonblocking(true).expect("O_NONBLOCK");
-        assert!(clients[0].recv(&mut [0; 512]).is_err(), "an answer that was not sent");
+        assert!(!is_answered(&clients[0]), "an answer that was not sent");
         case.stop(server).assert_clean();
     });
 }

@@ -1,6 +1,7 @@
 //! A server seen from outside: its tasks, the calls that they are blocked in, its descriptors.
 
 use std::fs;
+use std::io;
 use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,16 @@ pub(crate) fn until_some<T>(what: &str, mut get: impl FnMut() -> Option<T>) -> T
         found.is_some()
     });
     found.expect("just found")
+}
+
+/// A call that has a time limit is not resumed by the kernel when something interrupts it.
+pub(crate) fn resumed<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
 }
 
 /// A thread of a process of a server.

@@ -96,8 +96,8 @@ void hold_signals(void);
 /* Waits until the server is asked to stop. */
 void wait_for_stop(void);
 
-/* Waits until a pool of so many children lacks one, at first at once, and later when one has ended;
-   then after a pause, in case they all end at once. Returns false when the server is to stop. */
+/* Waits until a pool of so many children lacks one: at first all of them, at once; later those that have
+   ended, after a pause, in case they all end at once. Returns false when the server is to stop. */
 bool lacks_worker(size_t workers);
 
 /* The place, from 0 on, of the worker that is lacking: the next one, or that of one that has ended. */

@@ -72,7 +72,8 @@ static void hand_over(int connfd)
     }
 }
 
-/* A connected socket from the parent, and 1; or 0 when the parent has closed its end; or -1. */
+/* A connected socket from the parent, and 1; or 0 when the parent has closed its end, be it with
+   something unread; or -1. */
 static int take_over(int pipefd, int *connfd)
 {
     char byte;
@@ -81,6 +82,7 @@ static int take_over(int pipefd, int *connfd)
     struct msghdr msg = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t n = recvmsg(pipefd, &msg, 0);
+    if (n == -1 && errno == ECONNRESET) return 0;
     if (n <= 0) return (int)n;
     struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
     if (cmsg == NULL) {
@@ -135,27 +137,27 @@ int main(int argc, char **argv)
     children = calloc(options.workers, sizeof *children);
     struct pollfd *fds = calloc(options.workers + 1, sizeof *fds);
     if (children == NULL || fds == NULL) die("calloc");
-    size_t started = 0;
     long due = 0;
     for (;;) {
-        /* At first at once, and later a pause apart, in case they all end at once. */
-        while (count < options.workers && (started < options.workers || now() >= due)) {
-            started++;
-            due = now() + PAUSE;
+        /* All that are lacking, and the next ones a pause later, in case they all end at once. */
+        bool is_due = count < options.workers && now() >= due;
+        if (is_due) due = now() + PAUSE;
+        while (is_due && count < options.workers) {
             int sv[2];
             if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) == -1) {
                 report_errno("socketpair");
-                continue;
+                break;
             }
             pid_t childpid = fork();
-            switch (childpid) {
-            /* No process to be had: it is tried again after a while. */
-            case -1:
+            if (childpid == -1) {
+                /* No process to be had: it is tried again after a while. */
                 report_errno("fork");
                 (void)close(sv[0]);
+                (void)close(sv[1]);
                 break;
-            /* The child. With a copy of another child's socket it would keep that one alive. */
-            case 0:
+            }
+            if (childpid == 0) {
+                /* The child. With a copy of another child's socket it would keep that one alive. */
                 worker();
                 if (close(listenfd) == -1) die("close");
                 if (close(sv[0]) == -1) die("close");
@@ -164,11 +166,10 @@ int main(int argc, char **argv)
                 free(children);
                 free(fds);
                 return serve_clients(sv[1], options);
-            /* The parent. */
-            default:
-                child_started(childpid);
-                children[count++] = (struct child){.pipefd = sv[0], .is_free = true};
             }
+            /* The parent. */
+            child_started(childpid);
+            children[count++] = (struct child){.pipefd = sv[0], .is_free = true};
             if (close(sv[1]) == -1) die("close");
         }
         fds[0] = (struct pollfd){.fd = listenfd, .events = is_free() ? POLLIN : 0};

@@ -162,11 +162,11 @@ int main(int argc, char **argv)
     ready("uring", listenfd);
 
     while (!stopping) {
+        /* Also when that fails: completions that nobody takes may be the reason (EBUSY). */
         int submitted = io_uring_submit_and_wait(&ring, 1);
         if (submitted < 0) {
             errno = -submitted;
             if (survive("io_uring_enter")) pause_a_while();
-            continue;
         }
         struct completion completion;
         while (!stopping && next_completion(&ring, &completion)) {

@@ -57,14 +57,21 @@ void child_started(pid_t childpid)
     if (vacated_count > 0) vacated_count--;
 }
 
+/* A child that has been stopped (SIGSTOP) is to hear of it too. It is ours and not waited for, so that
+   both can only succeed. */
+static void ask_to_stop(pid_t child)
+{
+    (void)kill(child, SIGTERM);
+    (void)kill(child, SIGCONT);
+}
+
 void end_children(void)
 {
     /* From here on a child that ends keeps its id until it is waited for, so that no signal can hit
        a stranger. */
     if (signal(SIGCHLD, SIG_DFL) == SIG_ERR) die("signal");
     for (size_t i = 0; i < children_count; i++)
-        /* Ours and not waited for, so it can only succeed. */
-        if (is_our_child(children[i].pid)) (void)kill(children[i].pid, SIGTERM);
+        if (is_our_child(children[i].pid)) ask_to_stop(children[i].pid);
     for (size_t i = 0; i < children_count; i++)
         /* Fails with EINTR when a signal comes, and with ECHILD when there is nobody to wait for. */
         while (waitpid(children[i].pid, NULL, 0) == -1 && errno == EINTR) {
@@ -91,8 +98,7 @@ static void stop_all(void)
     stopping = true;
     /* First the children learn it, so that they know why accept() fails. */
     for (size_t i = 0; i < children_count; i++)
-        /* Ours and not waited for, so it can only succeed. */
-        (void)kill(children[i].pid, SIGTERM);
+        ask_to_stop(children[i].pid);
     end_of_file(atomic_exchange(&listenfd_to_end, -1));
     while (listenfds_count > 0)
         end_of_file(listenfds[--listenfds_count]);
@@ -133,17 +139,25 @@ static size_t forget_ended(size_t workers)
 
 bool lacks_worker(size_t workers)
 {
-    static size_t started;
+    static bool has_begun;
+    static size_t granted; /* how many are made before the next pause */
+    if (!has_begun) granted = workers;
+    has_begun = true;
     while (!stopping) {
-        if (forget_ended(workers) == workers) {
+        size_t lacking = workers - forget_ended(workers);
+        if (lacking == 0) {
+            granted = 0;
             next_signal();
-        } else if (started++ < workers) {
+        } else if (granted > 0) {
+            granted--;
             return true;
         } else {
             struct timespec pause = {.tv_nsec = PAUSE * 1000000};
             sigset_t set = stops();
-            if (sigtimedwait(&set, NULL, &pause) == -1) return true;
-            stop_all();
+            if (sigtimedwait(&set, NULL, &pause) == -1)
+                granted = lacking;
+            else
+                stop_all();
         }
     }
     return false;

@@ -83,9 +83,10 @@ _Noreturn void die(const char *call)
 bool survive(const char *call)
 {
     switch (errno) {
-    /* A signal, or a client that is gone already. */
+    /* A signal, a client that is gone already, or completions (io_uring) that are to be taken first. */
     case EINTR:
     case EAGAIN:
+    case EBUSY:
     case ECONNABORTED:
     case ECONNREFUSED:
     case EPROTO: return false;

@@ -15,7 +15,7 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::posix::error::EMFILE;
+use crate::posix::error::{ECONNRESET, EMFILE};
 use crate::posix::fcntl::*;
 use crate::posix::netinet_in::IPPROTO_TCP;
 use crate::posix::netinet_tcp::TCP_DEFER_ACCEPT;
@@ -78,13 +78,16 @@ fn hand_over(children: &mut Vec<Child>, connfd: &OwnedFd) {
     }
 }
 
-/// A connected socket from the parent, or nothing when the parent has closed its end.
+/// A connected socket from the parent, or nothing when the parent has closed its end, be it with
+/// something unread.
 fn take_over(pipefd: &OwnedFd) -> Result<Option<OwnedFd>> {
     let (mut byte, mut control) = ([0], [0; CMSG_SPACE(size_of::<i32>())]);
-    match recvmsg(pipefd, &mut [IoSliceMut::new(&mut byte)], &mut control, 0)? {
-        (0, _) => Ok(None),
+    match recvmsg(pipefd, &mut [IoSliceMut::new(&mut byte)], &mut control, 0) {
+        Ok((0, _)) => Ok(None),
+        Err(error) if error.errno() == ECONNRESET => Ok(None),
+        Err(error) => Err(error),
         // MSG_CTRUNC: this process has no descriptor left, and the client is gone.
-        (_, mut received) => {
+        Ok((_, mut received)) => {
             received.msg_rights.pop().map(Some).ok_or(Error::new("recvmsg", EMFILE))
         }
     }
@@ -130,17 +133,19 @@ fn serve(options: &Options) -> Result<()> {
 
     let mut children: Vec<Child> = vec![];
     let mut fds: Vec<pollfd> = vec![];
-    let (mut started, mut due) = (0, 0);
+    let mut due = 0;
     loop {
-        // At first at once, and later a pause apart, in case they all end at once.
-        while children.len() < options.workers && (started < options.workers || now()? >= due) {
-            started += 1;
+        // All that are lacking, and the next ones a pause later, in case they all end at once.
+        let is_due = children.len() < options.workers && now()? >= due;
+        if is_due {
             due = now()? + i64::from(lifecycle::PAUSE);
+        }
+        while is_due && children.len() < options.workers {
             let [pipefd, childfd] = match socketpair(AF_UNIX, SOCK_STREAM, 0) {
                 Ok(sv) => sv,
                 Err(error) => {
                     lifecycle::report(error);
-                    continue;
+                    break;
                 }
             };
             // SAFETY: this server has one thread.
@@ -149,6 +154,8 @@ fn serve(options: &Options) -> Result<()> {
                 Err(error) => {
                     lifecycle::report(error);
                     let _ = close(pipefd);
+                    let _ = close(childfd);
+                    break;
                 }
                 // The child. With a copy of another child's socket it would keep that one alive.
                 Ok(0) => {

@@ -64,11 +64,11 @@ fn serve(options: &Options) -> Result<()> {
     // What is remembered of a client, at its descriptor's number.
     let mut clients: Vec<Exchange> = vec![];
     while !lifecycle::stopping() {
-        if let Err(error) = io_uring_submit_and_wait(&mut ring, 1) {
-            if lifecycle::survive(error)? {
-                lifecycle::pause();
-            }
-            continue;
+        // Also when that fails: completions that nobody takes may be the reason (EBUSY).
+        if let Err(error) = io_uring_submit_and_wait(&mut ring, 1)
+            && lifecycle::survive(error)?
+        {
+            lifecycle::pause();
         }
         while !lifecycle::stopping()
             && let Some(completion) = next_completion(&mut ring)
@@ -87,7 +87,7 @@ fn serve(options: &Options) -> Result<()> {
                         Err(_) if lifecycle::stopping() => break,
                         Err(error) => short = lifecycle::survive(error)?,
                     }
-                    if short {
+                    if is_over && short {
                         // Short of descriptors, new clients wait a while; the others do not.
                         prep_timeout(&mut ring, lifecycle::PAUSE)?;
                     } else if is_over {

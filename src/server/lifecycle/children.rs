@@ -4,7 +4,7 @@
 
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
 
 use super::{LISTENFD, PAUSE, SERVER, STOPS, end_of_file, handle_stops, signals, stopping};
@@ -12,8 +12,8 @@ use crate::linux::prctl::{PR_SET_PDEATHSIG, prctl};
 use crate::posix::Result;
 use crate::posix::error::EINTR;
 use crate::posix::signal::{
-    SIG_BLOCK, SIG_DFL, SIG_UNBLOCK, SIGCHLD, SIGINT, SIGKILL, SIGTERM, kill, signal, sigprocmask,
-    sigtimedwait, sigwait,
+    SIG_BLOCK, SIG_DFL, SIG_UNBLOCK, SIGCHLD, SIGCONT, SIGINT, SIGKILL, SIGTERM, kill, signal,
+    sigprocmask, sigtimedwait, sigwait,
 };
 use crate::posix::sys_wait::{WNOHANG, waitpid};
 use crate::posix::time::timespec;
@@ -57,6 +57,13 @@ fn is_our_child(child: pid_t) -> bool {
     waitpid(child, WNOHANG).is_ok_and(|(changed, _status)| changed == 0)
 }
 
+/// A child that has been stopped (SIGSTOP) is to hear of it too. It is ours and not waited for, so that
+/// both can only succeed.
+fn ask_to_stop(child: pid_t) {
+    let _ = kill(child, SIGTERM);
+    let _ = kill(child, SIGCONT);
+}
+
 /// Asks every remembered child to stop and waits until none of them is left.
 pub fn end_children() -> Result<()> {
     // From here on a child that ends keeps its id until it is waited for, so that no signal can
@@ -65,8 +72,7 @@ pub fn end_children() -> Result<()> {
     let children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
     for child in children.iter() {
         if is_our_child(child.pid) {
-            // Ours and not waited for, so it can only succeed.
-            let _ = kill(child.pid, SIGTERM);
+            ask_to_stop(child.pid);
         }
     }
     for child in children.iter() {
@@ -100,8 +106,7 @@ fn stop_all() {
     STOPPING.store(true, SeqCst);
     // First the children learn it, so that they know why accept() fails.
     for child in CHILDREN.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        // Ours and not waited for, so it can only succeed.
-        let _ = kill(child.pid, SIGTERM);
+        ask_to_stop(child.pid);
     }
     end_of_file(LISTENFD.swap(-1, SeqCst));
     for fd in LISTENFDS.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
@@ -117,20 +122,28 @@ pub fn wait_for_stop() -> Result<()> {
     Ok(())
 }
 
-/// Waits until a pool of so many children lacks one, at first at once, and later when one has ended;
-/// then after a pause, in case they all end at once. Returns false when the server is to stop.
+/// Waits until a pool of so many children lacks one: at first all of them, at once; later those that have
+/// ended, after a pause, in case they all end at once. Returns false when the server is to stop.
 pub fn lacks_worker(workers: usize) -> Result<bool> {
-    static STARTED: AtomicUsize = AtomicUsize::new(0);
+    static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
+    // How many are made before the next pause.
+    static GRANTED: AtomicUsize = AtomicUsize::new(0);
+    if !HAS_BEGUN.swap(true, SeqCst) {
+        GRANTED.store(workers, SeqCst);
+    }
     while !stopping() {
-        if forget_ended(workers) == workers {
+        let lacking = workers - forget_ended(workers);
+        if lacking == 0 {
+            GRANTED.store(0, SeqCst);
             next_signal()?;
-        } else if STARTED.fetch_add(1, SeqCst) < workers {
+        } else if GRANTED.load(SeqCst) > 0 {
+            GRANTED.fetch_sub(1, SeqCst);
             return Ok(true);
         } else {
             let pause = timespec { tv_sec: 0, tv_nsec: i64::from(PAUSE) * 1_000_000 };
             match sigtimedwait(&signals(&STOPS)?, &pause) {
                 Ok(_signum) => stop_all(),
-                Err(_) => return Ok(true),
+                Err(_) => GRANTED.store(lacking, SeqCst),
             }
         }
     }

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 
 use crate::posix::error::{
-    EAGAIN, ECONNABORTED, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH, EINTR, EMFILE, ENETDOWN,
+    EAGAIN, EBUSY, ECONNABORTED, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH, EINTR, EMFILE, ENETDOWN,
     ENETUNREACH, ENFILE, ENOBUFS, ENOMEM, ENONET, ENOPROTOOPT, ENOSR, EOPNOTSUPP, EPERM, EPROTO,
     EPROTONOSUPPORT, ESOCKTNOSUPPORT, ETIMEDOUT,
 };
@@ -22,8 +22,8 @@ use crate::posix::{Error, Result};
 /// [accept(2)](https://man7.org/linux/man-pages/man2/accept.2.html), "Error handling"
 pub fn survive(error: Error) -> Result<bool> {
     match error.errno() {
-        // A signal, or a client that is gone already.
-        EINTR | EAGAIN | ECONNABORTED | ECONNREFUSED | EPROTO => Ok(false),
+        // A signal, a client that is gone already, or completions (io_uring) that are to be taken first.
+        EINTR | EAGAIN | EBUSY | ECONNABORTED | ECONNREFUSED | EPROTO => Ok(false),
         // A shortage, a firewall, or an error of the network on the new socket: it may last.
         EMFILE | ENFILE | ENOBUFS | ENOMEM | EPERM | ENOSR | ENOPROTOOPT | EPROTONOSUPPORT
         | ESOCKTNOSUPPORT | EOPNOTSUPP | ENETDOWN | ENETUNREACH | EHOSTDOWN | EHOSTUNREACH

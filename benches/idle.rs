@@ -347,13 +347,14 @@ impl Drop for Holder {
     }
 }
 
-/// Holds idle clients, from several addresses, since each has some ten thousand ports only.
+/// Holds idle clients, from several addresses, since each has some ten thousand ports only, and hybrid takes
+/// no more than 2500 of one.
 fn hold(server: SocketAddr, clients: usize) {
     let mut held = Vec::new();
     for number in 0..clients {
         // No connect is lost to a full queue.
         wait_while(|| diag::listening(server).is_some_and(|row| row.unread > row.unsent));
-        let source = Ipv4Addr::new(127, 0, 1, 1 + (number / 5_000) as u8);
+        let source = Ipv4Addr::new(127, 0, 1, 1 + (number / 2_000) as u8);
         let source = SocketAddrV4::new(source, 0);
         held.push(Client::connect_from(Some(source), server, b"").expect("a connection"));
     }

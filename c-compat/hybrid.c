@@ -135,6 +135,19 @@ static void submit(struct job job)
     pool.queue[(pool.queue_first + pool.queue_count++) % pool.queue_room] = job;
 }
 
+/* Takes a client's number out of the queue, if it is still there. */
+static bool withdraw(int client)
+{
+    bool found = false;
+    for (size_t i = 0; i < pool.queue_count; i++) {
+        struct job *job = &pool.queue[(pool.queue_first + i) % pool.queue_room];
+        if (found) pool.queue[(pool.queue_first + i - 1) % pool.queue_room] = *job;
+        if (job->client == client) found = true;
+    }
+    if (found) pool.queue_count--;
+    return found;
+}
+
 /* Takes the result of a thread, whose it is and what, and gives it the next job. */
 static int finish(size_t i, uint64_t *number)
 {
@@ -173,8 +186,9 @@ static void end_pool(void)
 struct client {
     bool is_connected;
     bool is_with_pool; /* its number is queued or being computed */
+    bool is_watched;   /* whether the kernel has been asked to wait */
     struct exchange exchange;
-    uint32_t events; /* what the kernel has been asked to wait for; at first nothing */
+    uint32_t events; /* for what */
 };
 
 static struct table clients; /* by descriptor */
@@ -212,6 +226,22 @@ static void listen_again(void)
     listen_for(EPOLLIN);
 }
 
+/* Has the kernel wait for these events of a client; its loss is told in any case. Returns false where the
+   kernel has no room to remember it: then this client is closed, and the server goes on. */
+static bool watch(int connfd, uint32_t events)
+{
+    struct client *client = client_of(connfd);
+    if (client->is_watched && events == client->events) return true;
+    int op = client->is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    struct epoll_event event = {.events = events, .data.u64 = (uint64_t)connfd};
+    client->is_watched = true;
+    client->events = events;
+    if (epoll_ctl(epfd, op, connfd, &event) == 0) return true;
+    report_errno("epoll_ctl");
+    close_client(connfd);
+    return false;
+}
+
 /* Sends what there is to send, and then waits for the client, or it is gone. */
 static void answer_client(int connfd)
 {
@@ -221,26 +251,32 @@ static void answer_client(int connfd)
         close_client(connfd);
         return;
     }
-    uint32_t events = answering ? EPOLLOUT : EPOLLIN;
-    if (events == client->events) return;
-    int op = client->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-    struct epoll_event event = {.events = events, .data.u64 = (uint64_t)connfd};
-    client->events = events;
-    if (epoll_ctl(epfd, op, connfd, &event) == 0) return;
-    /* The kernel has no room to remember it: this client is closed, the server goes on. */
-    report_errno("epoll_ctl");
-    close_client(connfd);
+    watch(connfd, answering ? EPOLLOUT : EPOLLIN);
 }
 
 /* Lets the pool compute. */
 static void hand_over(int connfd, uint64_t n)
 {
-    struct client *client = client_of(connfd);
+    /* Nothing more is asked of it; that it is lost is told all the same. */
+    if (!watch(connfd, 0)) return;
     submit((struct job){.client = connfd, .n = n});
-    client->is_with_pool = true;
-    if (client->events == 0) return;
-    client->events = 0;
-    /* Even one that is asked for nothing is told that its client is gone, again and again. */
+    client_of(connfd)->is_with_pool = true;
+}
+
+/* A client whose number is with the pool is lost, so nobody waits for it; or it has been handed over since
+   it was ready, or has its place from one that left since. */
+static void lose_client(int connfd)
+{
+    int error;
+    socklen_t length = sizeof error;
+    if (getsockopt(connfd, SOL_SOCKET, SO_ERROR, &error, &length) == -1) die("getsockopt");
+    if (error == 0) return;
+    if (withdraw(connfd)) {
+        close_client(connfd);
+        return;
+    }
+    /* It is being computed. Once told is enough. */
+    client_of(connfd)->is_watched = false;
     if (epoll_ctl(epfd, EPOLL_CTL_DEL, connfd, NULL) == -1) die("epoll_ctl");
 }
 
@@ -249,8 +285,10 @@ static void advance_client(int connfd)
 {
     struct client *client = client_of(connfd);
     if (client == NULL) return;
-    /* It has been handed over, or has its place from one that left, since it was ready. */
-    if (client->is_with_pool) return;
+    if (client->is_with_pool) {
+        lose_client(connfd);
+        return;
+    }
     if (!is_answering(&client->exchange)) {
         if (receive(&client->exchange, connfd) == DONE) {
             close_client(connfd);
@@ -268,7 +306,8 @@ static void advance_client(int connfd)
     answer_client(connfd);
 }
 
-static void accept_client(unsigned long max_n)
+/* Returns whether there was one. */
+static bool accept_client(unsigned long max_n)
 {
     struct sockaddr_storage cliaddr;
     socklen_t clilen = sizeof cliaddr;
@@ -276,12 +315,13 @@ static void accept_client(unsigned long max_n)
     if (connfd == -1) {
         is_short = survive("accept4");
         if (is_short) listen_for(0);
-        return;
+        return false;
     }
     *(struct client *)entry(&clients, connfd) =
         (struct client){.is_connected = true, .exchange = exchange_new(max_n)};
     clients_count++;
     advance_client(connfd);
+    return true;
 }
 
 /* A thread has done its work. */
@@ -296,7 +336,7 @@ static void finish_job(size_t worker)
 }
 
 /* Reads a signal and does what it asks for. */
-static void obey(int sigfd)
+static void obey(int sigfd, unsigned long max_n)
 {
     struct signalfd_siginfo info;
     if (read(sigfd, &info, sizeof info) == -1) die("read");
@@ -307,6 +347,9 @@ static void obey(int sigfd)
         return;
     }
     is_ending = true;
+    /* Whoever has connected by now may have asked, too. */
+    for (int i = 0; i < SOMAXCONN && accept_client(max_n); i++) {
+    }
     if (close(listenfd) == -1) die("close");
     for (int connfd = 0; connfd < descriptors(&clients); connfd++) {
         /* A request that has arrived is still served. */
@@ -370,7 +413,7 @@ int main(int argc, char **argv)
             else
                 advance_client((int)data);
         }
-        if (is_signalled) obey(sigfd);
+        if (is_signalled) obey(sigfd, options.max_n);
     }
     end();
     if (close(sigfd) == -1) die("close");

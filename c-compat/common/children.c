@@ -57,12 +57,20 @@ void child_started(pid_t childpid)
     if (vacated_count > 0) vacated_count--;
 }
 
-/* A child that has been stopped (SIGSTOP) is to hear of it too. It is ours and not waited for, so that
-   both can only succeed. */
-static void ask_to_stop(pid_t child)
+/* Whoever has been stopped (SIGSTOP) goes on, to hear that it is to end. */
+static void wait_for_end(pid_t child)
 {
-    (void)kill(child, SIGTERM);
-    (void)kill(child, SIGCONT);
+    for (;;) {
+        int status;
+        pid_t changed = waitpid(child, &status, WUNTRACED);
+        if (changed != -1 && WIFSTOPPED(status)) {
+            (void)kill(child, SIGCONT);
+            continue;
+        }
+        /* A signal has come; otherwise it has ended, or with SIGCHLD ignored there is nobody to wait for
+           (ECHILD). */
+        if (changed != -1 || errno != EINTR) return;
+    }
 }
 
 void end_children(void)
@@ -71,11 +79,10 @@ void end_children(void)
        a stranger. */
     if (signal(SIGCHLD, SIG_DFL) == SIG_ERR) die("signal");
     for (size_t i = 0; i < children_count; i++)
-        if (is_our_child(children[i].pid)) ask_to_stop(children[i].pid);
+        /* Ours and not waited for, so it can only succeed. */
+        if (is_our_child(children[i].pid)) (void)kill(children[i].pid, SIGTERM);
     for (size_t i = 0; i < children_count; i++)
-        /* Fails with EINTR when a signal comes, and with ECHILD when there is nobody to wait for. */
-        while (waitpid(children[i].pid, NULL, 0) == -1 && errno == EINTR) {
-        }
+        wait_for_end(children[i].pid);
 }
 
 static sigset_t waited_for(void)
@@ -98,7 +105,8 @@ static void stop_all(void)
     stopping = true;
     /* First the children learn it, so that they know why accept() fails. */
     for (size_t i = 0; i < children_count; i++)
-        ask_to_stop(children[i].pid);
+        /* Ours and not waited for, so it can only succeed. */
+        (void)kill(children[i].pid, SIGTERM);
     end_of_file(atomic_exchange(&listenfd_to_end, -1));
     while (listenfds_count > 0)
         end_of_file(listenfds[--listenfds_count]);

@@ -53,17 +53,19 @@ pub(super) struct Arguments {
     /// (TCP_DEFER_ACCEPT; designs that a silent client stalls)
     #[arg(long, allow_hyphen_values = true, value_name = "S", value_parser = whole_seconds)]
     defer_accept: Option<c_int>,
-    /// How many clients may be connected [default: 10000] (this and what follows: design hybrid)
+    /// How many clients may be connected, as far as the limit of open files can be raised for them
+    /// [default: 10000] (this and what follows: design hybrid)
     #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = limit)]
     max_clients: Option<usize>,
     /// How many clients of one address may be connected; an IPv6 address counts with all that have its
-    /// first 64 bits [default: 10000]
+    /// first 64 bits [default: 2500]
     #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = limit)]
     max_per_address: Option<usize>,
     /// How many costly requests may wait for a thread; 0: none [default: 1000]
     #[arg(long, allow_hyphen_values = true, value_name = "N", value_parser = queue)]
     max_queue: Option<usize>,
-    /// How many seconds a request may take to arrive, and then its answer to be taken [default: 60]
+    /// How many seconds a request may take to arrive and its answer to be taken; those in which it waits
+    /// for a thread or is computed do not count [default: 60]
     #[arg(long, allow_hyphen_values = true, value_name = "S", value_parser = seconds)]
     deadline: Option<timeval>,
     /// How many seconds what has been asked for may take once the server is to stop [default: 5]

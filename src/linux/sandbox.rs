@@ -62,6 +62,7 @@ const CALLS: &[c_long] = &[
     libc::SYS_recvfrom,
     libc::SYS_sendto,
     libc::SYS_shutdown,
+    libc::SYS_getsockopt,
     libc::SYS_close,
     // Waiting: which of these the C library takes, it decides.
     libc::SYS_epoll_ctl,

@@ -32,6 +32,7 @@ pub mod pthread;
 pub mod semaphore;
 pub mod signal;
 pub mod sys_mman;
+pub mod sys_resource;
 pub mod sys_select;
 pub mod sys_socket;
 pub mod sys_wait;

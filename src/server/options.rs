@@ -44,7 +44,7 @@ pub struct Options {
 /// The limits of the design hybrid.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// How many clients may be connected.
+    /// How many clients may be connected; fewer where the limit of open files does not allow so many.
     pub clients: usize,
     /// How many of them from one address.
     pub per_address: usize,
@@ -60,7 +60,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             clients: 10_000,
-            per_address: 10_000,
+            per_address: 2500,
             queue: 1000,
             deadline: timeval { tv_sec: 60, tv_usec: 0 },
             drain: timeval { tv_sec: 5, tv_usec: 0 },

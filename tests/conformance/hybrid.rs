@@ -5,7 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use nix::libc::SIGUSR1 as USR1;
-use nix::sys::signal::Signal::{SIGTERM, SIGUSR1};
+use nix::sys::signal::Signal::{SIGINT, SIGTERM, SIGUSR1};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket, sockopt,
 };
@@ -13,9 +13,11 @@ use socklab::server::Promises;
 
 use crate::cases::{Case, all, each, run, skip};
 use crate::clients::while_computing;
-use crate::support::{Ended, Language, Server};
+use crate::support::{Ended, Language, Server, command};
 use crate::tools::Forger;
-use crate::watch::{Doing, Task, rest, tasks, until, until_rest};
+use crate::watch::{
+    Doing, Task, descriptors, naps_of, rest, stopped, tasks, until, until_rest, waits,
+};
 use crate::wire::{Client, End, ask, assert_serves};
 
 /// The limits themselves are Rust's only.
@@ -264,6 +266,99 @@ fn a_full_queue() {
     });
 }
 
+/// Whoever resets the connection while the number is queued leaves the queue; one whose number is being
+/// computed is told of once, and the loop sleeps.
+#[test]
+fn whoever_is_lost_leaves_the_queue() {
+    in_all(|case| {
+        let mut args = vec!["--workers", "1", "--max-n", "93"];
+        if case.language == Language::Rust {
+            args.extend(["--max-queue", "1"]);
+        }
+        let server = case.start_with(&args);
+        let at_rest = rest(&server).descriptors();
+        let has = |clients: usize| {
+            until("the lost ones are closed", || {
+                descriptors(server.pid()).len() == at_rest + clients
+            });
+        };
+        let computing = asking(&server, b"93\n");
+        for request in [&b"92\n"[..], b"91\n"] {
+            // There is room for one, and there is again.
+            let queued = asking(&server, request);
+            assert!(!queued.has_answer());
+            has(2);
+            queued.reset();
+            has(1);
+        }
+        let queued = asking(&server, b"90\n");
+        computing.reset();
+        let sleeps = |task: &Task| task.tid != server.pid() || waits(task.doing());
+        until("the loop sleeps", || tasks(&server).iter().all(sleeps));
+        let before = naps_of(server.pid());
+        assert_serves(&server);
+        until("the loop sleeps", || tasks(&server).iter().all(sleeps));
+        assert!(naps_of(server.pid()) < before + 20, "it is told again and again");
+        assert!(!queued.has_answer());
+        server.signal(SIGTERM);
+        server.signal(SIGINT);
+        case.heed(&server);
+        assert!(server.wait().status.success());
+    });
+}
+
+/// Who has connected and asked, but is not yet accepted when the server is asked to stop, is answered.
+#[test]
+fn the_listen_queue_is_heard_at_the_end() {
+    in_all(|case| {
+        let server = case.start();
+        rest(&server);
+        let clients = stopped(&server, || {
+            let clients: Vec<Client> = (0..20).map(|_| Client::connect(&server)).collect();
+            for client in &clients {
+                client.send(b"10\n");
+            }
+            server.signal(SIGTERM);
+            clients
+        });
+        case.heed(&server);
+        for client in clients {
+            client.expect("55");
+        }
+        server.wait().assert_clean();
+    });
+}
+
+/// The limit of open files is raised as far as may be, and what then fits is what is let in.
+#[test]
+fn as_many_as_open_files_allow() {
+    limited(|case| {
+        let start = |files: &str| {
+            let program = command(case.language, case.design);
+            let mut prlimit = std::process::Command::new("prlimit");
+            prlimit.arg(format!("--nofile={files}")).arg(program.get_program());
+            prlimit.args(program.get_args()).args(["--port", "0", "--workers", "1"]);
+            Server::spawn(prlimit)
+        };
+        let server = start("30:100");
+        let limits = fs::read_to_string(format!("/proc/{}/limits", server.pid())).expect("it runs");
+        let files = limits.lines().find(|line| line.starts_with("Max open files")).expect("a row");
+        assert_eq!(files.split_whitespace().nth(3), Some("100"), "{files}");
+        case.stop(server).assert_clean();
+
+        let server = start("30:30");
+        let before = rest(&server);
+        let held: Vec<Client> = (0..5).map(|_| silent(&server)).collect();
+        let line = "error: no room: 5 clients are connected; try again later\n";
+        Client::connect(&server).expect(line);
+        drop(held);
+        until_rest(&server, &before);
+        assert_serves(&server);
+        let said = "hybrid: a client refused: 5 clients are connected";
+        assert_said(&case.stop(server), &[said]);
+    });
+}
+
 #[test]
 fn counters_tell_the_truth() {
     limited(|case| {
@@ -444,7 +539,7 @@ fn a_sandbox_that_can_not_be_had() {
             [("landlock_create_ruleset", "landlock_restrict_self"), ("seccomp", "seccomp")]
         {
             let mut strace = std::process::Command::new("strace");
-            let server = crate::support::command(case.language, case.design);
+            let server = command(case.language, case.design);
             strace.args(["-f", "-qqq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
             strace.args(["-e", &format!("inject={call}:error=ENOSYS")]);
             strace.arg(server.get_program()).args(server.get_args());

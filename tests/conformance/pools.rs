@@ -69,6 +69,20 @@ fn a_worker_that_dies_is_replaced() {
     });
 }
 
+/// A worker that has been stopped hears of the end all the same, whoever's turn it was.
+#[test]
+fn a_stopped_worker_ends_with_the_others() {
+    each(has_processes, |case| {
+        let server = case.start();
+        rest(&server);
+        for &worker in &workers(&server) {
+            signal(worker, Signal::SIGSTOP);
+            until("the worker is stopped", || state(worker).as_deref() == Some("T"));
+        }
+        case.stop(server).assert_clean();
+    });
+}
+
 /// One of two dies while the other is held by a silent client: who asks is served all the same.
 #[test]
 fn a_dead_worker_keeps_nobody_waiting() {

@@ -52,6 +52,7 @@ mod sockopt_effects;
 mod support;
 /// `<sys/mman.h>`: shared memory.
 mod sys_mman;
+mod sys_resource;
 /// `<sys/select.h>`: select and pselect.
 mod sys_select;
 /// `<sys/socket.h>`: making, naming, connecting and ending sockets.

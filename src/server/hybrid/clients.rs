@@ -17,7 +17,7 @@ pub(super) struct Client {
     pub(super) connfd: OwnedFd,
     pub(super) exchange: Exchange,
     pub(super) address: Address,
-    /// What the kernel has been asked to wait for; at first nothing.
+    /// What the kernel has been asked to wait for, at first [`UNWATCHED`].
     pub(super) events: c_int,
     /// Its number is queued or being computed.
     pub(super) is_with_pool: bool,
@@ -25,6 +25,9 @@ pub(super) struct Client {
     pub(super) is_refused: bool,
     place: Option<Place>,
 }
+
+/// In place of events: the kernel has not been asked.
+pub(super) const UNWATCHED: c_int = -1;
 
 /// A place in the list of those that are waited for.
 struct Place {
@@ -55,7 +58,7 @@ impl Clients {
     /// Takes a new client in and returns its descriptor.
     pub(super) fn add(&mut self, connfd: OwnedFd, exchange: Exchange, address: Address) -> c_int {
         let fd = connfd.as_raw_fd();
-        let (events, is_with_pool, is_refused, place) = (0, false, false, None);
+        let (events, is_with_pool, is_refused, place) = (UNWATCHED, false, false, None);
         let client = Client { connfd, exchange, address, events, is_with_pool, is_refused, place };
         self.table.insert(fd, client);
         self.count += 1;

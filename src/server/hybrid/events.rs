@@ -3,10 +3,10 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::c_int;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use super::LISTENING;
-use super::clients::Clients;
+use super::clients::{Clients, UNWATCHED};
 use super::counters::{Counters, say};
 use super::limits::{Address, Addresses, Moment, after, now};
 use super::pool::{COSTLY, Job, Pool};
@@ -37,10 +37,16 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(options: &Options, listenfd: OwnedFd, epfd: OwnedFd, pool: Pool) -> Self {
+    pub(super) fn new(
+        options: &Options,
+        clients: usize,
+        listenfd: OwnedFd,
+        epfd: OwnedFd,
+        pool: Pool,
+    ) -> Self {
         Self {
             max_n: options.max_n,
-            limits: options.limits.clone(),
+            limits: Limits { clients, ..options.limits.clone() },
             listenfd: Some(listenfd),
             short: false,
             epfd,
@@ -87,13 +93,17 @@ impl Server {
         epoll_ctl(&self.epfd, EPOLL_CTL_MOD, listenfd, Some(&event))
     }
 
-    pub(super) fn accept_client(&mut self) -> Result<()> {
-        let Some(listenfd) = &self.listenfd else { return Ok(()) };
+    /// Returns whether there was one.
+    pub(super) fn accept_client(&mut self) -> Result<bool> {
+        let Some(listenfd) = &self.listenfd else { return Ok(false) };
         let (connfd, cliaddr) = match accept4(listenfd, SOCK_NONBLOCK) {
             Ok(accepted) => accepted,
             Err(error) => {
                 self.short = lifecycle::survive(error)?;
-                return if self.short { self.listen_for(0) } else { Ok(()) };
+                if self.short {
+                    self.listen_for(0)?;
+                }
+                return Ok(false);
             }
         };
         self.counters.accepted += 1;
@@ -106,17 +116,16 @@ impl Server {
             refuse(connfd, &format!("{} clients of your address", self.limits.per_address));
         } else {
             let connfd = self.clients.add(connfd, Exchange::new(self.max_n), address);
-            return self.advance_client(connfd);
+            self.advance_client(connfd)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Serves a client as far as it goes without waiting and without computing what is costly.
     pub(super) fn advance_client(&mut self, connfd: c_int) -> Result<()> {
         let Some(client) = self.clients.get(connfd) else { return Ok(()) };
         if client.is_with_pool {
-            // It has been handed over, or has its place from one that left, since it was ready.
-            return Ok(());
+            return self.lose_client(connfd);
         }
         if !client.exchange.is_answering() {
             if client.exchange.receive(&client.connfd) == Progress::Done {
@@ -134,6 +143,10 @@ impl Server {
 
     /// Lets the pool compute, or refuses.
     fn hand_over(&mut self, connfd: c_int, n: u64) -> Result<()> {
+        // Nothing more is asked of it; that it is lost is told all the same.
+        if !self.watch(connfd, 0) {
+            return Ok(());
+        }
         let taken = self.pool.submit(Job { client: connfd, n }, self.limits.queue)?;
         let Some(client) = self.clients.get(connfd) else { return Ok(()) };
         if !taken {
@@ -143,14 +156,43 @@ impl Server {
             return self.answer_client(connfd);
         }
         client.is_with_pool = true;
-        if client.events != 0 {
-            client.events = 0;
-            // Even one that is asked for nothing is told that its client is gone, again and again.
-            epoll_ctl(&self.epfd, EPOLL_CTL_DEL, &client.connfd, None)?;
-        }
         // What it waits for now is not its own doing.
         self.clients.end_wait(connfd);
         Ok(())
+    }
+
+    /// A client whose number is with the pool is lost, so nobody waits for it; or it has been handed over
+    /// since it was ready, or has its place from one that left since.
+    fn lose_client(&mut self, connfd: c_int) -> Result<()> {
+        let Some(client) = self.clients.get(connfd) else { return Ok(()) };
+        if getsockopt::<c_int>(&client.connfd, SOL_SOCKET, SO_ERROR)? == 0 {
+            return Ok(());
+        }
+        if self.pool.withdraw(connfd) {
+            self.close_client(connfd, false);
+            return Ok(());
+        }
+        // It is being computed. Once told is enough.
+        client.events = UNWATCHED;
+        epoll_ctl(&self.epfd, EPOLL_CTL_DEL, &client.connfd, None)
+    }
+
+    /// Has the kernel wait for these events of a client; its loss is told in any case. Returns false where
+    /// the kernel has no room to remember it: then this client is closed, and the server goes on.
+    fn watch(&mut self, connfd: c_int, events: c_int) -> bool {
+        let Some(client) = self.clients.get(connfd) else { return false };
+        if events == client.events {
+            return true;
+        }
+        let op = if client.events == UNWATCHED { EPOLL_CTL_ADD } else { EPOLL_CTL_MOD };
+        let event = epoll_event::new(events, connfd as u64);
+        client.events = events;
+        if let Err(error) = epoll_ctl(&self.epfd, op, &client.connfd, Some(&event)) {
+            lifecycle::report(error);
+            self.close_client(connfd, false);
+            return false;
+        }
+        true
     }
 
     /// A thread has done its work.
@@ -172,16 +214,8 @@ impl Server {
             return Ok(());
         }
         let events = if is_answering { EPOLLOUT } else { EPOLLIN };
-        if events != client.events {
-            let op = if client.events == 0 { EPOLL_CTL_ADD } else { EPOLL_CTL_MOD };
-            let event = epoll_event::new(events, client.connfd.as_raw_fd() as u64);
-            client.events = events;
-            if let Err(error) = epoll_ctl(&self.epfd, op, &client.connfd, Some(&event)) {
-                // The kernel has no room to remember it: this client is closed, the server goes on.
-                lifecycle::report(error);
-                self.close_client(connfd, false);
-                return Ok(());
-            }
+        if !self.watch(connfd, events) {
+            return Ok(());
         }
         if !self.clients.is_waited_for(connfd) {
             self.clients.begin_wait(connfd, after(&self.limits.deadline)?);
@@ -232,6 +266,12 @@ impl Server {
             return Ok(());
         }
         self.end = Some(after(&self.limits.drain)?);
+        // Whoever has connected by now may have asked, too.
+        for _ in 0..SOMAXCONN {
+            if !self.accept_client()? {
+                break;
+            }
+        }
         if let Some(listenfd) = self.listenfd.take() {
             close(listenfd)?;
         }

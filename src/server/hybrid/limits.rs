@@ -7,6 +7,7 @@ use std::collections::hash_map::Entry;
 
 use crate::posix::Result;
 use crate::posix::netinet_in::{as_sockaddr_in, as_sockaddr_in6};
+use crate::posix::sys_resource::{RLIMIT_NOFILE, getrlimit, rlim_t, setrlimit};
 use crate::posix::sys_socket::{sockaddr_storage, timeval};
 use crate::posix::time::{CLOCK_MONOTONIC, clock_gettime};
 
@@ -21,6 +22,21 @@ pub(super) fn now() -> Result<Moment> {
 /// So long from now.
 pub(super) fn after(time: &timeval) -> Result<Moment> {
     Ok(now()?.saturating_add(time.tv_sec * 1_000_000_000 + time.tv_usec * 1000))
+}
+
+/// Raises the limit of open files as far as so many clients need it and as it may be raised, and returns how
+/// many clients there is room for.
+pub(super) fn room(clients: usize, workers: usize) -> Result<usize> {
+    // The standard ones, the listening socket, epoll's, the signals', two for each thread; one more, so
+    // that a client too many can be told so; and some that whoever started us may have left open.
+    let others = 7 + 2 * workers as rlim_t + 16;
+    let mut files = getrlimit(RLIMIT_NOFILE)?;
+    let wanted = (clients as rlim_t).saturating_add(others).min(files.rlim_max);
+    if wanted > files.rlim_cur {
+        files.rlim_cur = wanted;
+        setrlimit(RLIMIT_NOFILE, &files)?;
+    }
+    Ok(clients.min(files.rlim_cur.saturating_sub(others) as usize))
 }
 
 /// Who counts as one: an IPv4 address; of an IPv6 address the first half, since whoever has one has as

@@ -28,7 +28,8 @@
 //! | Ctrl-C in the middle of a request | [`events`]: what has been asked for is answered, and then it ends |
 //!
 //! **Breaks**: on a machine that is busy with something else costly requests get what that leaves
-//! over. What has been asked for is computed, whether or not the client is still there.
+//! over. What is being computed is computed to its end, whether or not the client is still there; and a
+//! client that closes is not told from one that only sends no more.
 
 #![forbid(unsafe_code)]
 
@@ -94,13 +95,14 @@ fn serve(options: &Options) -> Result<()> {
     if options.sandbox {
         forbid_files()?;
     }
+    let clients = limits::room(options.limits.clients, options.workers)?;
     let threads = Threads::start(options.workers, &epfd)?;
     if options.sandbox {
         forbid_calls()?;
     }
     lifecycle::announce(&line)?;
 
-    let mut server = Server::new(options, listenfd, epfd, threads);
+    let mut server = Server::new(options, clients, listenfd, epfd, threads);
     let mut ready = [epoll_event::new(0, 0); 64];
     while server.goes_on()? {
         let nready = match epoll_wait(&server.epfd, &mut ready, server.patience()?) {
@@ -116,7 +118,7 @@ fn serve(options: &Options) -> Result<()> {
         let mut signalled = false;
         for event in &ready[..nready] {
             match event.data() {
-                LISTENING => server.accept_client()?,
+                LISTENING => drop(server.accept_client()?),
                 // Last, since it may close those who have asked just now.
                 SIGNALS => signalled = true,
                 data @ RESULTS.. => server.finish_job((data - RESULTS) as usize)?,

@@ -104,6 +104,12 @@ impl Pool {
         Ok(client.map(|client| (client, number)))
     }
 
+    /// Takes a client's number out of the queue, if it is still there.
+    pub(super) fn withdraw(&mut self, client: c_int) -> bool {
+        let found = self.queue.iter().position(|job| job.client == client);
+        found.and_then(|at| self.queue.remove(at)).is_some()
+    }
+
     fn give(&mut self, i: usize, job: &Job) -> Result<()> {
         self.workers[i].client = Some(job.client);
         put(&self.workers[i].channel.jobs, job.n)

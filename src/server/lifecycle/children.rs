@@ -15,7 +15,7 @@ use crate::posix::signal::{
     SIG_BLOCK, SIG_DFL, SIG_UNBLOCK, SIGCHLD, SIGCONT, SIGINT, SIGKILL, SIGTERM, kill, signal,
     sigprocmask, sigtimedwait, sigwait,
 };
-use crate::posix::sys_wait::{WNOHANG, waitpid};
+use crate::posix::sys_wait::{WIFSTOPPED, WNOHANG, WUNTRACED, waitpid};
 use crate::posix::time::timespec;
 use crate::posix::unistd::{_exit, getppid, pid_t};
 use crate::service::STOPPING;
@@ -57,13 +57,6 @@ fn is_our_child(child: pid_t) -> bool {
     waitpid(child, WNOHANG).is_ok_and(|(changed, _status)| changed == 0)
 }
 
-/// A child that has been stopped (SIGSTOP) is to hear of it too. It is ours and not waited for, so that
-/// both can only succeed.
-fn ask_to_stop(child: pid_t) {
-    let _ = kill(child, SIGTERM);
-    let _ = kill(child, SIGCONT);
-}
-
 /// Asks every remembered child to stop and waits until none of them is left.
 pub fn end_children() -> Result<()> {
     // From here on a child that ends keeps its id until it is waited for, so that no signal can
@@ -72,14 +65,29 @@ pub fn end_children() -> Result<()> {
     let children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
     for child in children.iter() {
         if is_our_child(child.pid) {
-            ask_to_stop(child.pid);
+            // Ours and not waited for, so it can only succeed.
+            let _ = kill(child.pid, SIGTERM);
         }
     }
     for child in children.iter() {
-        // Fails with EINTR when a signal comes, and with ECHILD when there is nobody to wait for.
-        while waitpid(child.pid, 0).is_err_and(|error| error.errno() == EINTR) {}
+        wait_for_end(child.pid);
     }
     Ok(())
+}
+
+/// Whoever has been stopped (SIGSTOP) goes on, to hear that it is to end.
+fn wait_for_end(child: pid_t) {
+    loop {
+        match waitpid(child, WUNTRACED) {
+            Ok((_, status)) if WIFSTOPPED(status) => {
+                let _ = kill(child, SIGCONT);
+            }
+            // A signal has come.
+            Err(error) if error.errno() == EINTR => {}
+            // It has ended, or with SIGCHLD ignored there is nobody to wait for (ECHILD).
+            _ => return,
+        }
+    }
 }
 
 const WAITED_FOR: [c_int; 3] = [SIGINT, SIGTERM, SIGCHLD];
@@ -106,7 +114,8 @@ fn stop_all() {
     STOPPING.store(true, SeqCst);
     // First the children learn it, so that they know why accept() fails.
     for child in CHILDREN.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        ask_to_stop(child.pid);
+        // Ours and not waited for, so it can only succeed.
+        let _ = kill(child.pid, SIGTERM);
     }
     end_of_file(LISTENFD.swap(-1, SeqCst));
     for fd in LISTENFDS.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {

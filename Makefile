@@ -26,7 +26,9 @@ C_SANITIZED := $(addprefix target/c/sanitized/,$(PROGRAMS)) \
 LIBURING := liburing (Debian, Ubuntu: liburing-dev; Fedora: liburing-devel; Arch: liburing; Alpine: liburing-dev)
 C_BENCH := target/c/bench/fibonacci target/c/bench/fibonacci-O0 target/c/bench/fibonacci-inlined
 
-.PHONY: help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
+TOOLS :=
+
+.PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
 	bench-stalls bench-mixed bench-idle experiments instructions tools liburing \
 	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) FORCE
 .DELETE_ON_ERROR:
@@ -54,6 +56,10 @@ client: $(SOCKLAB) ## ask a Fibonacci server: make client N=30
 
 client-time: $(SOCKLAB) ## ask a time server
 	@exec $(SOCKLAB) client time $(HOST) $(PORT) $(ARGS)
+
+# The tools take their arguments from ARGS: make netstat ARGS=-tulpn
+$(TOOLS): $(SOCKLAB)
+	@exec $(SOCKLAB) $@ $(ARGS)
 
 experiments: $(SOCKLAB) ## what the kernel does: whom it wakes, who gets it, how many wait
 	@$(SOCKLAB) experiment herd

@@ -105,9 +105,18 @@ fn mistake(error: &clap::Error) -> Result<(), Failure> {
             let text = error.render().to_string();
             let first = text.split("\n\n").next().unwrap_or_default();
             let words: Vec<&str> = first.split_whitespace().collect();
-            Err(Failure::usage(words.join(" ")))
+            Err(Failure { line: words.join(" "), status: usage_status() })
         }
     }
+}
+
+/// The tools whose mistakes on the command line have a status of their own, as their peers' have.
+const USAGE: &[(&str, u8)] = &[];
+
+/// The exit status of a mistake on the command line.
+fn usage_status() -> u8 {
+    let command = std::env::args_os().nth(1).unwrap_or_default();
+    USAGE.iter().find(|(name, _)| command == *name).map_or(2, |(_, status)| *status)
 }
 
 /// `--port`
@@ -130,4 +139,12 @@ fn seconds(text: &str) -> Result<timeval, String> {
     }
     let microseconds = microseconds as i64;
     Ok(timeval { tv_sec: microseconds / 1_000_000, tv_usec: microseconds % 1_000_000 })
+}
+
+/// What somebody else said, without its last line's end, and with nothing that a terminal would obey: a
+/// question mark for each control character, U+FFFD for what is not UTF-8.
+fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim_end_matches(['\r', '\n']).replace("\r\n", "\n");
+    text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
 }

@@ -13,12 +13,14 @@ CFLAGS := -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wpedantic -Wshadow -Wconv
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 # The C programs are found, not listed: one for each file.
-SHARED := $(wildcard c-compat/common/*.c c-compat/service/*.c) c-compat/clients.c c-compat/table.c c-compat/client/common.c
+SHARED := $(wildcard c-compat/common/*.c c-compat/service/*.c) c-compat/clients.c c-compat/table.c c-compat/client/common.c \
+	c-compat/resolve/common.c c-compat/resolve/constants.c
 HEADERS := $(wildcard c-compat/*.h c-compat/*/*.h)
-PROGRAMS := $(patsubst c-compat/%.c,%,$(filter-out $(SHARED),$(wildcard c-compat/*.c c-compat/client/*.c)))
+PROGRAMS := $(patsubst c-compat/%.c,%,$(filter-out $(SHARED),$(wildcard c-compat/*.c c-compat/client/*.c \
+	c-compat/resolve/*.c)))
 # Those with threads have a build under the thread sanitizer too.
 THREADED := $(basename $(notdir $(shell grep -l pthread_create c-compat/*.c)))
-DESIGNS := $(filter-out client/%,$(PROGRAMS))
+DESIGNS := $(filter-out client/% resolve/%,$(PROGRAMS))
 # Only uring needs liburing: it comes last, so that all others are built where there is none.
 C := $(addprefix target/c/,$(filter-out uring,$(PROGRAMS)) uring)
 C_SANITIZED := $(addprefix target/c/sanitized/,$(PROGRAMS)) \
@@ -27,6 +29,8 @@ LIBURING := liburing (Debian, Ubuntu: liburing-dev; Fedora: liburing-devel; Arch
 C_BENCH := target/c/bench/fibonacci target/c/bench/fibonacci-O0 target/c/bench/fibonacci-inlined
 
 TOOLS :=
+TOOLS += gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname getprotobynumber \
+	getaddrinfo getnameinfo
 
 .PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
 	bench-stalls bench-mixed bench-idle experiments instructions tools liburing \

@@ -5,6 +5,7 @@
 mod client;
 mod designs;
 mod experiment;
+mod resolve;
 mod serve;
 
 use std::io::{self, Write};
@@ -40,6 +41,8 @@ enum Command {
     Client(client::Arguments),
     Designs(designs::Arguments),
     Experiment(experiment::Arguments),
+    #[command(flatten)]
+    Resolve(resolve::Function),
 }
 
 /// What ends a command without success: a line for standard error and an exit status.
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
             Command::Client(arguments) => client::run(&arguments),
             Command::Designs(arguments) => designs::run(&arguments),
             Command::Experiment(arguments) => experiment::run(&arguments),
+            Command::Resolve(function) => resolve::run(&function),
         },
         Err(error) => mistake(&error),
     };
@@ -111,7 +115,16 @@ fn mistake(error: &clap::Error) -> Result<(), Failure> {
 }
 
 /// The tools whose mistakes on the command line have a status of their own, as their peers' have.
-const USAGE: &[(&str, u8)] = &[];
+const USAGE: &[(&str, u8)] = &[
+    ("gethostbyname", 1),
+    ("gethostbyaddr", 1),
+    ("getservbyname", 1),
+    ("getservbyport", 1),
+    ("getprotobyname", 1),
+    ("getprotobynumber", 1),
+    ("getaddrinfo", 1),
+    ("getnameinfo", 1),
+];
 
 /// The exit status of a mistake on the command line.
 fn usage_status() -> u8 {

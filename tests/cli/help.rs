@@ -33,6 +33,17 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["experiment", "herd"], &["--workers", "--connections", "--json", "15", "200", "Examples:"]),
     (&["experiment", "balance"], &["--workers", "--connections", "--json", "300", "Examples:"]),
     (&["experiment", "backlog"], &["--json", "Examples:"]),
+    (&["gethostbyname"], &["<NAME>", "--json", "Examples:"]),
+    (&["gethostbyaddr"], &["<ADDR>", "--json", "Examples:"]),
+    (&["getservbyname"], &["<NAME>", "[PROTO]", "--json", "Examples:"]),
+    (&["getservbyport"], &["<PORT>", "[PROTO]", "--json", "Examples:"]),
+    (&["getprotobyname"], &["<NAME>", "--json", "Examples:"]),
+    (&["getprotobynumber"], &["<NUMBER>", "--json", "Examples:"]),
+    (
+        &["getaddrinfo"],
+        &["[HOST]", "[SERVICE]", "--family", "--type", "--proto", "--flags", "--json", "Examples:"],
+    ),
+    (&["getnameinfo"], &["<ADDR>", "<PORT>", "--flags", "--json", "Examples:"]),
 ];
 
 #[test]

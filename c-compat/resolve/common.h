@@ -44,8 +44,8 @@ int flags_of(const struct constant *table, const char *text);
 /* A port, in digits. */
 unsigned short port(const char *text);
 
-/* Refuses a service that getaddrinfo() would take for a number, and that is no port: it would let it wrap,
-   99999 would be 34463. */
+/* Refuses a service that is a number, as strtoul() reads it, and no port: glibc lets those beyond 65535
+   wrap, 99999 would be 34463; and those below 0 it looks up as names. */
 void refuse_no_port(const char *service);
 
 /* The line that says why there is no answer, with what was asked for, and exit status 2. `second` is NULL

@@ -104,8 +104,8 @@ pub fn flags_of<'a>(table: &Table, text: &'a [u8]) -> Result<c_int, &'a [u8]> {
     Ok(flags)
 }
 
-/// Whether `getaddrinfo` would take this service for a number, as `strtoul` reads it, that is no port.
-/// glibc lets it wrap: 99999 would be 34463, and -1 be 65535.
+/// Whether this service is a number, as `strtoul` reads it, that is no port. glibc lets those beyond 65535
+/// wrap: 99999 would be 34463; and those below 0 it looks up as names.
 pub fn is_no_port(service: &[u8]) -> bool {
     // What isspace() says of ASCII.
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');

@@ -22,7 +22,7 @@ pub(super) enum Function {
         after_help = "\
 Examples:
   socklab gethostbyname localhost
-  socklab gethostbyname 127.1           an address as inet_aton reads it: 127.0.0.1
+  socklab gethostbyname 127.1           an address in short: 127.0.0.1
 
 Prints struct hostent. Exit status: 0 found, 1 a mistake on the command line, 2 not found."
     )]

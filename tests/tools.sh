@@ -18,6 +18,7 @@ if command -v apt-get >/dev/null 2>&1; then
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script bsdutils
     header liburing.h liburing-dev
     need valgrind valgrind
+    need nft nftables; need traceroute traceroute; need setpriv util-linux
     need socat socat; need tcpserver ucspi-tcp; need inetd openbsd-inetd
 elif command -v dnf >/dev/null 2>&1; then
     install='dnf install -y'
@@ -25,24 +26,28 @@ elif command -v dnf >/dev/null 2>&1; then
     need netstat net-tools; need ip iproute; need unshare util-linux; need script util-linux
     header liburing.h liburing-devel
     need valgrind valgrind
+    need nft nftables; need traceroute traceroute; need setpriv util-linux
 elif command -v pacman >/dev/null 2>&1; then
     install='pacman -S --noconfirm'
     need nc openbsd-netcat; need python3 python; need strace strace
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script util-linux
     header liburing.h liburing
     need valgrind valgrind
+    need nft nftables; need traceroute traceroute; need setpriv util-linux
 elif command -v apk >/dev/null 2>&1; then
     install='apk add'
     need nc netcat-openbsd; need python3 python3; need strace strace
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script util-linux-misc
     header liburing.h liburing-dev
     need valgrind valgrind
+    need nft nftables; need traceroute traceroute; need setpriv setpriv
 else
     install='your package manager:'
     need nc netcat-openbsd; need python3 python3; need strace strace
     need netstat net-tools; need ip iproute2; need unshare util-linux; need script util-linux
     header liburing.h liburing
     need valgrind valgrind
+    need nft nftables; need traceroute traceroute; need setpriv util-linux
 fi
 
 [ -z "$missing" ] && exit 0

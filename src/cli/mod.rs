@@ -5,7 +5,9 @@
 mod client;
 mod designs;
 mod experiment;
+mod knock;
 mod serve;
+mod traceroute;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -27,7 +29,8 @@ Examples:
   socklab designs             the servers, and what breaks them
   socklab serve forked        one of them, until Ctrl-C
   socklab client fib -n 30    in another terminal
-  socklab experiment herd     what the kernel does"
+  socklab experiment herd     what the kernel does
+  socklab knock localhost 80  what comes back from a port"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -40,6 +43,8 @@ enum Command {
     Client(client::Arguments),
     Designs(designs::Arguments),
     Experiment(experiment::Arguments),
+    Knock(knock::Arguments),
+    Traceroute(traceroute::Arguments),
 }
 
 /// What ends a command without success: a line for standard error and an exit status.
@@ -79,6 +84,8 @@ pub fn main() -> ExitCode {
             Command::Client(arguments) => client::run(&arguments),
             Command::Designs(arguments) => designs::run(&arguments),
             Command::Experiment(arguments) => experiment::run(&arguments),
+            Command::Knock(arguments) => knock::run(&arguments),
+            Command::Traceroute(arguments) => traceroute::run(&arguments),
         },
         Err(error) => mistake(&error),
     };
@@ -111,7 +118,7 @@ fn mistake(error: &clap::Error) -> Result<(), Failure> {
 }
 
 /// The tools whose mistakes on the command line have a status of their own, as their peers' have.
-const USAGE: &[(&str, u8)] = &[];
+const USAGE: &[(&str, u8)] = &[("knock", knock::NOT_ASKED)];
 
 /// The exit status of a mistake on the command line.
 fn usage_status() -> u8 {

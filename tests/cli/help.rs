@@ -33,6 +33,14 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["experiment", "herd"], &["--workers", "--connections", "--json", "15", "200", "Examples:"]),
     (&["experiment", "balance"], &["--workers", "--connections", "--json", "300", "Examples:"]),
     (&["experiment", "backlog"], &["--json", "Examples:"]),
+    (
+        &["knock"],
+        &["<HOST>", "<PORT>...", "--udp", "--wait", "--json", "Examples:", "Exit status:"],
+    ),
+    (
+        &["traceroute"],
+        &["<HOST>", "--tcp", "--port", "--queries", "-4", "--json", "Examples:", "!X"],
+    ),
 ];
 
 #[test]

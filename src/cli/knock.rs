@@ -21,8 +21,8 @@ Examples:
   socklab knock 192.0.2.1 53 -u      over UDP: silence is open or filtered
   socklab knock localhost 1-1024 --json
 
-Exit status: 0 something is open; 1 nothing is, and what came back says so; 2 nothing came back; 3 a mistake,
-an unknown host, or nowhere to write to.")]
+Exit status: 0 something is open; 1 nothing is, and what came back says so;
+2 nothing came back; 3 a mistake, an unknown host, or nowhere to write to.")]
 pub(super) struct Arguments {
     /// The host's name or address; each of its addresses is tried
     host: String,

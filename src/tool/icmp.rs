@@ -9,9 +9,10 @@ use std::os::fd::AsFd;
 use serde::Serialize;
 
 use crate::linux::error_queue::*;
+use crate::linux::tcp_info::{TCP_INFO, tcp_info};
 use crate::net;
 use crate::posix::error::{EAGAIN, EINTR};
-use crate::posix::netinet_in::{IPPROTO_IP, IPPROTO_IPV6};
+use crate::posix::netinet_in::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP};
 use crate::posix::sys_socket::*;
 use crate::posix::{Error, Result};
 
@@ -125,6 +126,16 @@ pub fn take(fd: impl AsFd) -> Result<Option<Entry>> {
 pub fn pending(fd: impl AsFd, call: &'static str) -> Result<Option<Error>> {
     let number: c_int = getsockopt(fd, SOL_SOCKET, SO_ERROR)?;
     Ok((number != 0).then(|| Error::new(call, number)))
+}
+
+/// How many SYN segments a connection has taken, the repeated ones included.
+///
+/// # Errors
+///
+/// Those of `getsockopt`.
+pub fn segments(fd: impl AsFd) -> Result<u32> {
+    let info: tcp_info = getsockopt(fd, IPPROTO_TCP, TCP_INFO)?;
+    Ok(info.tcpi_total_retrans.saturating_add(1))
 }
 
 /// The ancillary data of an entry.

@@ -87,8 +87,8 @@ pub struct Answer {
     pub error: Option<String>,
     /// From the first datagram or segment until the answer; none where nothing was answered.
     pub milliseconds: Option<f64>,
-    /// How many datagrams were sent.
-    pub datagrams: Option<u32>,
+    /// How many datagrams were sent, or how many SYN segments.
+    pub sent: u32,
 }
 
 /// How many ports are asked before the next look at what has come back, so that no answer lies about.
@@ -320,7 +320,8 @@ impl Asked {
     fn answer(&self, plan: &Plan, found: Found) -> Answer {
         let time = (!matches!(found, Found::Nothing | Found::Failed(_)))
             .then(|| self.start.elapsed().as_secs_f64() * 1e3);
-        let mut answer = Answer::new(plan, &self.addr, found, time, self.sent);
+        let sent = if self.udp { self.sent } else { icmp::segments(&self.fd).unwrap_or(1) };
+        let mut answer = Answer::new(plan, &self.addr, found, time, sent);
         let own = getsockname(&self.fd).ok().and_then(|own| net::from_c(&own)).map(|own| own.ip());
         let from = answer.icmp.and_then(|icmp| icmp.from);
         if from.is_some() && from == own && own != Some(self.addr.ip()) {
@@ -337,7 +338,10 @@ impl Answer {
     fn new(plan: &Plan, addr: &SocketAddr, found: Found, time: Option<f64>, sent: u32) -> Self {
         let wait = plan.wait.as_secs_f64();
         let (mut icmp, mut error) = (None, None);
-        let (verdict, evidence) = match found {
+        let what = if plan.udp { "datagram" } else { "segment" };
+        let what = format!("{sent} {what}{}", if sent == 1 { "" } else { "s" });
+        let again = sent > 1 && !matches!(found, Found::Nothing);
+        let (verdict, mut evidence) = match found {
             Found::Connected => (Verdict::Open, String::from("connected")),
             Found::Reset => (Verdict::Open, String::from("connected, and reset at once")),
             Found::Itself => (
@@ -359,15 +363,15 @@ impl Answer {
                 let (verdict, why) = local(found.errno());
                 (verdict, format!("{found}{why}"))
             }
-            Found::Nothing if plan.udp => {
-                let s = if sent == 1 { "" } else { "s" };
-                let what = format!("nothing in {wait} s for {sent} datagram{s}: open or filtered");
-                (Verdict::Silent, what)
-            }
             Found::Nothing => {
-                (Verdict::Silent, format!("nothing in {wait} s: filtered, or nobody there"))
+                let may_be =
+                    if plan.udp { "open or filtered" } else { "filtered, or nobody there" };
+                (Verdict::Silent, format!("nothing in {wait} s for {what}: {may_be}"))
             }
         };
+        if again {
+            evidence.push_str(&format!(" (after {what})"));
+        }
         Self {
             address: name(addr),
             port: addr.port(),
@@ -377,7 +381,7 @@ impl Answer {
             icmp,
             error,
             milliseconds: time,
-            datagrams: plan.udp.then_some(sent),
+            sent,
         }
     }
 }
@@ -385,7 +389,8 @@ impl Answer {
 /// What the kernel here means by it.
 fn local(errno: i32) -> (Verdict, &'static str) {
     match errno {
-        EPERM | EACCES => (Verdict::Blocked, " (a rule of this host)"),
+        EPERM => (Verdict::Blocked, " (a rule of this host)"),
+        EACCES => (Verdict::Blocked, " (a rule of this host, or an address of many)"),
         ECONNREFUSED => (Verdict::Refused, ""),
         ENETUNREACH => (Verdict::Unreachable, " (this host has no route to it)"),
         EAFNOSUPPORT | EADDRNOTAVAIL => (

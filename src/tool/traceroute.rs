@@ -63,6 +63,8 @@ pub struct Reply {
     pub milliseconds: f64,
     /// `!H` and so on: why the way ends here, where that is not the target itself.
     pub note: Option<String>,
+    /// How many SYN segments were sent until then; always one datagram.
+    pub sent: u32,
     /// Whether it is the target's own.
     pub reached: bool,
     /// Whether the way ends here.
@@ -217,6 +219,7 @@ fn listen(plan: &Plan, probes: &mut [State], launched: bool, needed: usize) -> R
 fn look(plan: &Plan, fd: &OwnedFd, time: Duration) -> Result<Option<Reply>> {
     let target = plan.target.ip();
     let milliseconds = time.as_secs_f64() * 1e3;
+    let sent = if plan.probe == Probe::Tcp { icmp::segments(fd)? } else { 1 };
     match icmp::take(fd)? {
         Some(Entry::Icmp(icmp)) => {
             let last = icmp.meaning() != Meaning::Expired;
@@ -224,7 +227,7 @@ fn look(plan: &Plan, fd: &OwnedFd, time: Duration) -> Result<Option<Reply>> {
             let reached = last && from == target;
             let note = note(&icmp);
             let icmp = Some(icmp);
-            return Ok(Some(Reply { from, milliseconds, note, reached, last, icmp }));
+            return Ok(Some(Reply { from, milliseconds, note, sent, reached, last, icmp }));
         }
         Some(Entry::Local(number)) => return Err(Error::new("send", number)),
         None => {}
@@ -241,7 +244,8 @@ fn look(plan: &Plan, fd: &OwnedFd, time: Duration) -> Result<Option<Reply>> {
         recv(fd, &mut [0], MSG_DONTWAIT).is_ok()
     };
     let (note, icmp) = (None, None);
-    let reply = Reply { from: target, milliseconds, note, reached: true, last: true, icmp };
+    let (reached, last) = (true, true);
+    let reply = Reply { from: target, milliseconds, note, sent, reached, last, icmp };
     Ok(answered.then_some(reply))
 }
 

@@ -111,7 +111,7 @@ fn udp_row_by_row() {
 #[test]
 fn silence_is_called_silence() {
     let network = network!();
-    let silent = "nothing in 0.3 s: filtered, or nobody there";
+    let silent = "nothing in 0.3 s for 1 segment: filtered, or nobody there";
     let lines = |addr: &str, ports: &[u16]| -> Vec<String> {
         ports.iter().map(|port| format!("{addr} {port}/tcp no answer: {silent}")).collect()
     };
@@ -165,7 +165,11 @@ fn what_the_routers_do_not_route() {
              fd00:3::2",
         ),
         // Nobody has the address: the last router, or this host itself, asks for it three times.
-        ("10.0.4.99", 1, "10.0.4.99 80/tcp unreachable: ICMP host unreachable (3/1) from 10.0.3.2"),
+        (
+            "-u 10.0.4.99",
+            1,
+            "10.0.4.99 80/udp unreachable: ICMP host unreachable (3/1) from 10.0.3.2",
+        ),
         (
             "-u fd00:1::99",
             1,
@@ -176,8 +180,14 @@ fn what_the_routers_do_not_route() {
         assert_lines(&network.socklab(&format!("knock -w 60 {args} 80")), status, &[expected]);
     }
     for (args, expected) in [
-        ("10.8.4.1", "10.8.4.1 80/tcp no answer: nothing in 0.3 s: filtered, or nobody there"),
-        ("fd08:4::1", "fd08:4::1 80/tcp no answer: nothing in 0.3 s: filtered, or nobody there"),
+        (
+            "10.8.4.1",
+            "10.8.4.1 80/tcp no answer: nothing in 0.3 s for 1 segment: filtered, or nobody there",
+        ),
+        (
+            "fd08:4::1",
+            "fd08:4::1 80/tcp no answer: nothing in 0.3 s for 1 segment: filtered, or nobody there",
+        ),
     ] {
         assert_lines(&network.socklab(&format!("knock -w 0.3 {args} 80")), 2, &[expected]);
     }
@@ -187,6 +197,29 @@ fn what_the_routers_do_not_route() {
     let line = "10.0.4.2 80/tcp unreachable: connect: Network is unreachable (this host has no \
                 route to it)";
     assert_lines(&output, 1, &[line]);
+}
+
+/// Every second packet is lost: the kernel sends a SYN again, and knock a datagram.
+#[test]
+fn what_is_lost_is_sent_again() {
+    let network = network!();
+    assert_lines(
+        &network.socklab("knock -w 3 -u -4 server 1008"),
+        1,
+        &[
+            "10.0.4.2 1008/udp refused: ICMP port unreachable (3/3) from 10.0.4.2 (after 2 datagrams)",
+        ],
+    );
+    assert_lines(
+        &network.socklab("knock -w 60 -4 server 1009"),
+        1,
+        &["10.0.4.2 1009/tcp closed: answered with RST (after 2 segments)"],
+    );
+    let output = network.socklab("traceroute -4 -T -p 1009 -q 1 -w 60 --json server");
+    let traced: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    // The probes behind it are counted too.
+    let sent = traced["hops"][3]["replies"][0]["sent"].as_u64();
+    assert!(sent.is_some_and(|sent| sent > 1), "{traced}");
 }
 
 /// Where the kernel has one port only to give, it gives it to whoever asks that port.
@@ -218,7 +251,7 @@ fn for_a_program() {
     });
     assert_eq!(refused["icmp"], icmp);
     assert_eq!((&open["verdict"], &open["protocol"]), (&"open".into(), &"udp".into()));
-    assert!(open["icmp"].is_null() && open["datagrams"] == 1 && open["milliseconds"].is_f64());
+    assert!(open["icmp"].is_null() && open["sent"] == 1 && open["milliseconds"].is_f64());
 }
 
 /// More ports than may be asked at once, and than there are descriptors: in their order all the same.
@@ -243,7 +276,7 @@ fn many_ports() {
 #[test]
 fn refused_and_silent_ports_of_one_host_are_doubted() {
     let network = network!();
-    let output = network.socklab("knock -w 0.3 -u -4 server 9001 1001");
+    let output = network.socklab("knock -w 3 -u -4 server 9001 1001");
     assert_eq!(output.status.code(), Some(1));
     let note = "note: 10.0.4.2 refused 1 and left 1 without an answer; most hosts send few ICMP \
                 errors a second, so ask the silent ones again, one by one\n";

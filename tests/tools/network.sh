@@ -71,6 +71,8 @@ table inet filter {
         meta l4proto { tcp, udp } th dport 1005 reject with icmpx host-unreachable
         meta l4proto { tcp, udp } th dport 1006 reject with icmpx no-route
         meta nfproto ipv4 meta l4proto { tcp, udp } th dport 1007 reject with icmp prot-unreachable
+        udp dport 1008 numgen inc mod 2 0 drop
+        tcp dport 1009 numgen inc mod 2 0 drop
     }
 }'
 ip netns exec r2 nft '

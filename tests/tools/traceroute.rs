@@ -114,13 +114,13 @@ fn silent_hops() {
     let network = network!();
     for (family, from) in [("-4", "10.0"), ("-6", "fd00:")] {
         let output =
-            network.socklab(&format!("traceroute {family} -n -U -p 3003 -m 12 -w 0.5 server"));
+            network.socklab(&format!("traceroute {family} -n -q 1 -U -p 3003 -m 12 -w 3 server"));
         let text = timeless(&stdout(&output));
         let lines: Vec<&str> = text.lines().skip(1).collect();
         assert_eq!(lines.len(), 12, "{text}");
         assert!(lines[1].starts_with(&format!(" 2  {from}")), "{text}");
         for (at, line) in lines.iter().enumerate().skip(2) {
-            assert_eq!(*line, format!("{:2}  * * *", at + 1));
+            assert_eq!(*line, format!("{:2}  *", at + 1));
         }
         assert_eq!(output.status.code(), Some(1));
         assert!(stderr(&output).contains(" was not reached: the last answer is ICMP"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Failure, printable, seconds, whole_number};
+use super::{Failure, one_line, seconds, whole_number};
 use crate::net;
 use crate::posix::sys_socket::{AF_INET, AF_INET6, AF_UNSPEC, timeval};
 use crate::tool::knock::{Answer, Plan, Verdict, knock, status};
@@ -83,7 +83,7 @@ fn asked(arguments: &Arguments) -> Result<u8, Failure> {
     };
     let ports = ports(&arguments.ports, if *udp { "udp" } else { "tcp" })?;
     let addresses = net::resolve(host, 0, family, 0)
-        .map_err(|error| Failure::new(format!("{error} ({})", printable(host.as_bytes()))))?;
+        .map_err(|error| Failure::new(format!("{error} ({})", one_line(host))))?;
     let wait = Duration::new(wait.tv_sec as u64, wait.tv_usec as u32 * 1000);
     let (tries, at_once) = (*tries, *at_once);
     let plan = Plan { addresses, ports, udp: *udp, wait, tries, at_once };
@@ -102,7 +102,7 @@ fn asked(arguments: &Arguments) -> Result<u8, Failure> {
     written?;
     done.map_err(|error| {
         let room = "this host has no more room: fewer --at-once, or a larger ulimit -n";
-        Failure::new(format!("{error} ({}: {room})", printable(host.as_bytes())))
+        Failure::new(format!("{error} ({}: {room})", one_line(host)))
     })?;
     if *json {
         let knocked = Knocked { host, wait: wait.as_secs_f64(), answers: &answers };
@@ -168,7 +168,7 @@ fn ports(words: &[String], protocol: &str) -> Result<Vec<u16>, Failure> {
     let mut ports = Vec::new();
     for word in words {
         let range = net::ports(word, protocol, 1)
-            .map_err(|wrong| Failure::new(format!("error: {}", printable(wrong.as_bytes()))))?;
+            .map_err(|wrong| Failure::new(format!("error: {}", one_line(&wrong))))?;
         for port in range {
             if !std::mem::replace(&mut known[usize::from(port)], true) {
                 ports.push(port);

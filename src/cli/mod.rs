@@ -155,3 +155,8 @@ fn printable(bytes: &[u8]) -> String {
     let text = text.trim_end_matches(['\r', '\n']).replace("\r\n", "\n");
     text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
 }
+
+/// What somebody else has chosen, as a part of a line.
+fn one_line(text: &str) -> String {
+    printable(text.as_bytes()).replace('\n', "?")
+}

@@ -9,10 +9,11 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Failure, printable, seconds, whole_number};
+use super::{Failure, one_line, seconds, whole_number};
 use crate::net;
 use crate::posix::error::{EACCES, EINVAL, EMFILE, ENETUNREACH, ENFILE, EPERM};
 use crate::posix::sys_socket::{AF_INET, AF_INET6, AF_UNSPEC, timeval};
+use crate::tool::icmp::unmapped;
 use crate::tool::knock::name;
 use crate::tool::traceroute::{Hop, Plan, Probe, Reply, trace};
 
@@ -83,7 +84,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let address = name(&plan.target);
     if !json {
         let bytes = if plan.target.is_ipv6() { 80 } else { 60 };
-        let host = printable(host.as_bytes());
+        let host = one_line(host);
         writeln!(
             io::stdout(),
             "traceroute to {host} ({address}), {max_hops} hops max, {bytes} byte packets"
@@ -128,7 +129,7 @@ fn plan(arguments: &Arguments) -> Result<Plan, Failure> {
         (_, true) => (Probe::Udp, "udp", 53),
         _ => (Probe::UdpRising, "udp", 33434),
     };
-    let mistake = |wrong: &str| Failure::usage(format!("error: {}", printable(wrong.as_bytes())));
+    let mistake = |wrong: &str| Failure::usage(format!("error: {}", one_line(wrong)));
     let port = match port {
         None => default,
         Some(word) => {
@@ -152,10 +153,11 @@ fn plan(arguments: &Arguments) -> Result<Plan, Failure> {
         _ => AF_UNSPEC,
     };
     let addresses = net::resolve(host, port, family, 0)
-        .map_err(|error| mistake(&format!("{error} ({host})")))?;
+        .map_err(|error| Failure::usage(format!("{error} ({})", one_line(host))))?;
     let Some(&target) = addresses.first() else {
         return Err(mistake(&format!("{host} has no address")));
     };
+    let target = unmapped(target);
     let wait = Duration::new(wait.tv_sec as u64, wait.tv_usec as u32 * 1000);
     Ok(Plan { target, probe, hops: *max_hops, queries: *queries, wait })
 }
@@ -169,7 +171,7 @@ struct Names {
 impl Names {
     fn learn(&mut self, ip: IpAddr) {
         if !self.numeric {
-            let name = || net::name_of(ip).map(|name| printable(name.as_bytes()));
+            let name = || net::name_of(ip).map(|name| one_line(&name));
             self.known.entry(ip).or_insert_with(name);
         }
     }

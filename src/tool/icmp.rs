@@ -83,6 +83,15 @@ pub enum Entry {
     Local(i32),
 }
 
+/// An IPv4 address that is written as one of IPv6 (`::ffff:10.0.4.2`), as what it is: its TTL and its errors
+/// are IPv4's.
+pub fn unmapped(addr: SocketAddr) -> SocketAddr {
+    match addr.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.into(), addr.port()),
+        IpAddr::V6(_) => addr,
+    }
+}
+
 /// Asks for the error queue of a socket.
 ///
 /// # Errors

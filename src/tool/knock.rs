@@ -195,7 +195,7 @@ enum Found {
 
 impl Asked {
     fn start(plan: &Plan, number: usize) -> Result<Started> {
-        let mut addr = plan.addresses[number / plan.ports.len()];
+        let mut addr = icmp::unmapped(plan.addresses[number / plan.ports.len()]);
         addr.set_port(plan.ports[number % plan.ports.len()]);
         let start = Instant::now();
         let failed = |error: Error| match error.errno() {
@@ -216,10 +216,12 @@ impl Asked {
             Err(error) if matches!(error.errno(), EINPROGRESS | EINTR) => {}
             Err(error) => return failed(error),
         }
-        if plan.udp
-            && let Some(found) = one.send(plan)?
-        {
-            return Ok(Started::Answer(one.answer(plan, found)));
+        if plan.udp {
+            // It would answer itself.
+            let found = if one.is_its_own_peer()? { Some(Found::Itself) } else { one.send(plan)? };
+            if let Some(found) = found {
+                return Ok(Started::Answer(one.answer(plan, found)));
+            }
         }
         Ok(Started::Asked(one))
     }
@@ -288,16 +290,19 @@ impl Asked {
             return Ok(Some(match error.errno() {
                 ECONNREFUSED => Found::Rst,
                 ECONNRESET | EPIPE => Found::Reset,
-                ETIMEDOUT => Found::Nothing,
                 _ => Found::Failed(error),
             }));
         }
-        let own = getsockname(&self.fd)?;
-        Ok(Some(match getpeername(&self.fd) {
-            Ok(peer) if net::from_c(&peer) == net::from_c(&own) => Found::Itself,
-            Ok(_) => Found::Connected,
+        Ok(Some(match self.is_its_own_peer() {
+            Ok(true) => Found::Itself,
+            Ok(false) => Found::Connected,
             Err(error) => Found::Failed(error),
         }))
+    }
+
+    fn is_its_own_peer(&self) -> Result<bool> {
+        let peer = getpeername(&self.fd)?;
+        Ok(net::from_c(&peer) == net::from_c(&getsockname(&self.fd)?))
     }
 
     fn datagram(&self) -> Result<Option<Found>> {
@@ -392,6 +397,7 @@ fn local(errno: i32) -> (Verdict, &'static str) {
         EPERM => (Verdict::Blocked, " (a rule of this host)"),
         EACCES => (Verdict::Blocked, " (a rule of this host, or an address of many)"),
         ECONNREFUSED => (Verdict::Refused, ""),
+        ETIMEDOUT => (Verdict::Silent, " (TCP has given up)"),
         ENETUNREACH => (Verdict::Unreachable, " (this host has no route to it)"),
         EAFNOSUPPORT | EADDRNOTAVAIL => (
             Verdict::Unreachable,

@@ -226,11 +226,26 @@ fn what_is_lost_is_sent_again() {
 #[test]
 fn a_connection_to_itself_is_no_open_port() {
     let network = network!();
-    let mut command = network.command("alone", Rights::None, env!("CARGO_BIN_EXE_socklab"));
-    let output = command.args(["knock", "127.0.0.1", "40000"]).output().expect("it runs");
-    let line = "127.0.0.1 40000/tcp closed: nobody has the port: the kernel gave it to the socket \
-                that asked";
-    assert_lines(&output, 1, &[line]);
+    for (protocol, more) in [("tcp", &[][..]), ("udp", &["-u"])] {
+        let mut command = network.command("alone", Rights::None, env!("CARGO_BIN_EXE_socklab"));
+        command.args(["knock", "127.0.0.1", "40000"]).args(more);
+        let line = format!(
+            "127.0.0.1 40000/{protocol} closed: nobody has the port: the kernel gave it to the \
+             socket that asked"
+        );
+        assert_lines(&command.output().expect("it runs"), 1, &[&line]);
+    }
+}
+
+/// An address of IPv4 in the clothes of IPv6.
+#[test]
+fn a_mapped_address_is_one_of_ipv4() {
+    let network = network!();
+    let line = "10.0.4.2 1002/tcp refused: ICMP port unreachable (3/3) from 10.0.4.2";
+    assert_lines(&network.socklab("knock -w 60 ::ffff:10.0.4.2 1002"), 1, &[line]);
+    let output = network.socklab("traceroute -n -q 1 -w 60 ::ffff:10.0.4.2");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).contains("\n 3  10.0.3.2  "), "{output:?}");
 }
 
 #[test]

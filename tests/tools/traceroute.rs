@@ -176,7 +176,7 @@ fn what_this_host_does_not_let_out() {
 fn mistakes() {
     for (args, line) in [
         ("", "error: the following required arguments were not provided: <HOST>"),
-        ("-4 ::1", "error: getaddrinfo: Address family for hostname not supported (::1)"),
+        ("-4 ::1", "getaddrinfo: Address family for hostname not supported (::1)"),
         (
             "127.0.0.1 -p 70000",
             "error: port 70000 is out of range: a port is a number from 1 to 65535",
@@ -201,4 +201,10 @@ fn mistakes() {
         assert_eq!((output.status.code(), stdout(&output)), (Some(2), String::new()), "{args}");
         assert_eq!(stderr(&output), format!("{line}\n"), "{args}");
     }
+    // Whatever the resolver says of it, a terminal obeys none of it.
+    let output = support::socklab().args(["traceroute", "no\u{1b}[2J\nsuch"]).output();
+    let output = output.expect("it runs");
+    let line = stderr(&output);
+    assert!(line.ends_with(" (no?[2J?such)\n") && line.lines().count() == 1, "{line:?}");
+    assert_eq!(output.status.code(), Some(2));
 }

@@ -220,7 +220,8 @@ fn not_reached(address: &str, last: Option<&Reply>) -> String {
 fn failed(error: crate::posix::Error, address: &str) -> Failure {
     let why = match error.errno() {
         ENETUNREACH => ": this host has no route to it",
-        EPERM | EACCES => ": a rule of this host forbids it",
+        EPERM => ": a rule of this host forbids it",
+        EACCES => ": a rule of this host forbids it, or it is a broadcast address",
         EINVAL => ": an address of a link needs its interface, such as fe80::1%eth0",
         EMFILE | ENFILE => ": no more descriptors, a larger ulimit -n would do",
         _ => "",

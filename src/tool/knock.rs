@@ -395,7 +395,7 @@ impl Answer {
 fn local(errno: i32) -> (Verdict, &'static str) {
     match errno {
         EPERM => (Verdict::Blocked, " (a rule of this host)"),
-        EACCES => (Verdict::Blocked, " (a rule of this host, or an address of many)"),
+        EACCES => (Verdict::Blocked, " (a rule of this host, or a broadcast address)"),
         ECONNREFUSED => (Verdict::Refused, ""),
         ETIMEDOUT => (Verdict::Silent, " (TCP has given up)"),
         ENETUNREACH => (Verdict::Unreachable, " (this host has no route to it)"),

@@ -167,6 +167,10 @@ fn what_this_host_does_not_let_out() {
     let output = command.args(["traceroute", "10.0.4.2"]).output().expect("it runs");
     let line = "connect: Network is unreachable (10.0.4.2: this host has no route to it)\n";
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), line));
+    let output = network.socklab("traceroute 10.0.1.255");
+    let line = "connect: Permission denied (10.0.1.255: a rule of this host forbids it, or it is a \
+                broadcast address)\n";
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), line));
     let output = network.socklab("traceroute -4 -U -p 2001 server");
     let line = "send: Operation not permitted (10.0.4.2: a rule of this host forbids it)\n";
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), line));

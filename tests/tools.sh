@@ -22,6 +22,7 @@ if command -v apt-get >/dev/null 2>&1; then
     header liburing.h liburing-dev
     file /etc/services netbase; file /etc/protocols netbase
     need valgrind valgrind
+    need nft nftables; need traceroute traceroute; need setpriv util-linux
     need socat socat; need tcpserver ucspi-tcp; need inetd openbsd-inetd
 elif command -v dnf >/dev/null 2>&1; then
     install='dnf install -y'
@@ -30,6 +31,7 @@ elif command -v dnf >/dev/null 2>&1; then
     header liburing.h liburing-devel
     file /etc/services setup; file /etc/protocols setup
     need valgrind valgrind
+    need nft nftables; need traceroute traceroute; need setpriv util-linux
 elif command -v pacman >/dev/null 2>&1; then
     install='pacman -S --noconfirm'
     need nc openbsd-netcat; need python3 python; need strace strace
@@ -37,6 +39,7 @@ elif command -v pacman >/dev/null 2>&1; then
     header liburing.h liburing
     file /etc/services iana-etc; file /etc/protocols iana-etc
     need valgrind valgrind
+    need nft nftables; need traceroute traceroute; need setpriv util-linux
 elif command -v apk >/dev/null 2>&1; then
     install='apk add'
     need nc netcat-openbsd; need python3 python3; need strace strace
@@ -44,6 +47,7 @@ elif command -v apk >/dev/null 2>&1; then
     header liburing.h liburing-dev
     file /etc/services alpine-baselayout-data; file /etc/protocols alpine-baselayout-data
     need valgrind valgrind
+    need nft nftables; need traceroute traceroute; need setpriv setpriv
 else
     install='your package manager:'
     need nc netcat-openbsd; need python3 python3; need strace strace
@@ -51,6 +55,7 @@ else
     header liburing.h liburing
     file /etc/services netbase; file /etc/protocols netbase
     need valgrind valgrind
+    need nft nftables; need traceroute traceroute; need setpriv util-linux
 fi
 
 [ -z "$missing" ] && exit 0

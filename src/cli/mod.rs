@@ -5,8 +5,10 @@
 mod client;
 mod designs;
 mod experiment;
+mod knock;
 mod resolve;
 mod serve;
+mod traceroute;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -28,7 +30,8 @@ Examples:
   socklab designs             the servers, and what breaks them
   socklab serve forked        one of them, until Ctrl-C
   socklab client fib -n 30    in another terminal
-  socklab experiment herd     what the kernel does"
+  socklab experiment herd     what the kernel does
+  socklab knock localhost 80  what comes back from a port"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -43,6 +46,8 @@ enum Command {
     Experiment(experiment::Arguments),
     #[command(flatten)]
     Resolve(resolve::Function),
+    Knock(knock::Arguments),
+    Traceroute(traceroute::Arguments),
 }
 
 /// What ends a command without success: a line for standard error and an exit status.
@@ -83,6 +88,8 @@ pub fn main() -> ExitCode {
             Command::Designs(arguments) => designs::run(&arguments),
             Command::Experiment(arguments) => experiment::run(&arguments),
             Command::Resolve(function) => resolve::run(&function),
+            Command::Knock(arguments) => knock::run(&arguments),
+            Command::Traceroute(arguments) => traceroute::run(&arguments),
         },
         Err(error) => mistake(&error),
     };
@@ -124,6 +131,7 @@ const USAGE: &[(&str, u8)] = &[
     ("getprotobynumber", 1),
     ("getaddrinfo", 1),
     ("getnameinfo", 1),
+    ("knock", knock::NOT_ASKED),
 ];
 
 /// The exit status of a mistake on the command line.
@@ -160,4 +168,9 @@ fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim_end_matches(['\r', '\n']).replace("\r\n", "\n");
     text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
+}
+
+/// What somebody else has chosen, as a part of a line.
+fn one_line(text: &str) -> String {
+    printable(text.as_bytes()).replace('\n', "?")
 }

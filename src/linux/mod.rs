@@ -1,6 +1,7 @@
 //! What only Linux has, under the rules of [`crate::posix`].
 
 pub mod epoll;
+pub mod error_queue;
 pub mod eventfd;
 pub mod io_uring;
 pub mod mmsg;

@@ -19,9 +19,12 @@ pub struct tcp_info {
     pub tcpi_unacked: u32,
     /// Of a listening socket, its backlog as the kernel took it: `ss` calls it Send-Q.
     pub tcpi_sacked: u32,
+    before_total_retrans: [u32; 17],
+    /// How many segments were sent again, a SYN among them.
+    pub tcpi_total_retrans: u32,
 }
 
-// SAFETY: 8 bytes and 6 integers of 4, without padding.
+// SAFETY: 8 bytes and 24 integers of 4, without padding.
 unsafe impl OptionValue for tcp_info {}
 
 /// The answer of [`SO_MEMINFO`]: counts that the `SK_MEMINFO_` constants number.

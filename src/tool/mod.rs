@@ -2,4 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod icmp;
+pub mod knock;
 pub mod resolve;
+pub mod traceroute;

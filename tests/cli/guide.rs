@@ -47,6 +47,8 @@ pages! {
     hybrid "docs/hybrid.md"
     options "docs/options.md"
     names "docs/names.md"
+    knock "docs/knock.md"
+    traceroute "docs/traceroute.md"
     experiments "docs/experiments.md"
     costs "docs/costs.md"
     benchmarks "docs/benchmarks.md"

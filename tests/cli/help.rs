@@ -44,6 +44,14 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
         &["[HOST]", "[SERVICE]", "--family", "--type", "--proto", "--flags", "--json", "Examples:"],
     ),
     (&["getnameinfo"], &["<ADDR>", "<PORT>", "--flags", "--json", "Examples:"]),
+    (
+        &["knock"],
+        &["<HOST>", "<PORT>...", "--udp", "--wait", "--json", "Examples:", "Exit status:"],
+    ),
+    (
+        &["traceroute"],
+        &["<HOST>", "--tcp", "--port", "--queries", "-4", "--json", "Examples:", "!X"],
+    ),
 ];
 
 #[test]

@@ -12,6 +12,8 @@ mod complete;
 mod epoll;
 /// `<errno.h>`: errors print what C prints.
 mod error;
+/// Linux's error queue: what came back, and from whom.
+mod error_queue;
 /// Linux's `<sys/eventfd.h>`.
 mod eventfd;
 /// `<fcntl.h>`: flags of descriptors, and record locks.

@@ -3,4 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod knock;
+mod network;
 mod resolve;
+mod traceroute;

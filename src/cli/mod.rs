@@ -5,7 +5,9 @@
 mod client;
 mod designs;
 mod experiment;
+mod readiness;
 mod serve;
+mod sockopt;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -40,6 +42,8 @@ enum Command {
     Client(client::Arguments),
     Designs(designs::Arguments),
     Experiment(experiment::Arguments),
+    Sockopt(sockopt::Arguments),
+    Readiness(readiness::Arguments),
 }
 
 /// What ends a command without success: a line for standard error and an exit status.
@@ -79,6 +83,8 @@ pub fn main() -> ExitCode {
             Command::Client(arguments) => client::run(&arguments),
             Command::Designs(arguments) => designs::run(&arguments),
             Command::Experiment(arguments) => experiment::run(&arguments),
+            Command::Sockopt(arguments) => sockopt::run(&arguments),
+            Command::Readiness(arguments) => readiness::run(&arguments),
         },
         Err(error) => mistake(&error),
     };

@@ -46,6 +46,7 @@ pages! {
     inetd "docs/inetd.md"
     hybrid "docs/hybrid.md"
     options "docs/options.md"
+    readiness "docs/readiness.md"
     names "docs/names.md"
     experiments "docs/experiments.md"
     costs "docs/costs.md"

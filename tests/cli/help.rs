@@ -33,6 +33,12 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["experiment", "herd"], &["--workers", "--connections", "--json", "15", "200", "Examples:"]),
     (&["experiment", "balance"], &["--workers", "--connections", "--json", "300", "Examples:"]),
     (&["experiment", "backlog"], &["--json", "Examples:"]),
+    (&["sockopt"], &["list", "get", "set", "show"]),
+    (&["sockopt", "list"], &["[PREFIX]", "--json", "Examples:"]),
+    (&["sockopt", "get"], &["<NAME>", "--tcp", "--udp", "-6", "--json", "Examples:"]),
+    (&["sockopt", "set"], &["<NAME=VALUE>", "--tcp", "--udp", "-6", "--json", "Examples:"]),
+    (&["sockopt", "show"], &["[NAME]", "--json", "Examples:"]),
+    (&["readiness"], &["--json", "Examples:"]),
 ];
 
 #[test]

@@ -6,6 +6,7 @@ use clap::Args;
 use comfy_table::{Cell, ContentArrangement, Table, TableComponent, presets};
 
 use super::Failure;
+use crate::tool::explained;
 use crate::tool::readiness::{self, Events, Row, Sets};
 
 /// See which sockets are ready for what: the lecture's lists, live, by select, poll and epoll.
@@ -24,7 +25,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let table = readiness::table().map_err(|error| Failure::new(error.to_string()))?;
+    let table = readiness::table()
+        .map_err(|error| Failure::new(format!("readiness: {}", explained(&error))))?;
     if arguments.json {
         let line = serde_json::to_string(&table).map_err(io::Error::from)?;
         writeln!(io::stdout(), "{line}")?;

@@ -7,6 +7,8 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, TableComponent, W
 use serde::Serialize;
 
 use super::{Failure, printable};
+use crate::posix::Error;
+use crate::tool::explained;
 use crate::tool::sockopt::options::Opt;
 use crate::tool::sockopt::show::{self, DEMONSTRATIONS, Demonstration, Observation};
 use crate::tool::sockopt::{self, List, Protocol, Row, Socket, Value};
@@ -131,7 +133,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn list(prefix: &str, json: bool) -> Result<(), Failure> {
     let prefix = prefix.to_ascii_uppercase();
-    let mut list = sockopt::list().map_err(|error| Failure::new(error.to_string()))?;
+    let mut list = sockopt::list().map_err(|error| Failure::new(explained(&error)))?;
     list.options.retain(|row| row.option.starts_with(&prefix));
     let absent = list.absent.name.starts_with(&prefix);
     if list.options.is_empty() && !absent {
@@ -286,8 +288,7 @@ fn demonstrate(demonstration: &Demonstration, json: bool) -> Result<(), Failure>
         }
         say(&line(seen));
     });
-    let outcome =
-        outcome.map_err(|error| Failure::new(format!("{}: {error}", demonstration.name)))?;
+    let outcome = outcome.map_err(|error| stopped(demonstration, &error))?;
     if json {
         print_json(&outcome)?;
     } else {
@@ -315,6 +316,11 @@ fn demonstrate(demonstration: &Demonstration, json: bool) -> Result<(), Failure>
     })
 }
 
+/// It could not go on.
+fn stopped(demonstration: &Demonstration, error: &Error) -> Failure {
+    Failure::new(format!("{}: {}", demonstration.name, explained(error)))
+}
+
 fn line(seen: &Observation) -> String {
     let Observation { what, seen, expected, as_expected, .. } = seen;
     if *as_expected {
@@ -329,7 +335,7 @@ fn run_inside(demonstration: &Demonstration) -> Result<(), Failure> {
     let mut lines = String::new();
     demonstration
         .run_inside(&mut |seen: &Observation| lines.push_str(&show::line(seen)))
-        .map_err(|error| Failure::new(format!("{}: {error}", demonstration.name)))?;
+        .map_err(|error| stopped(demonstration, &error))?;
     Ok(write!(io::stdout(), "{lines}")?)
 }
 

@@ -11,7 +11,7 @@ use super::returned;
 use crate::linux::socket_filter::{attach_filter, keep};
 use crate::linux::tcp_info::{TCP_INFO, tcp_info};
 use crate::net::{Deadline, from_c, to_c, wait};
-use crate::posix::error::{EAFNOSUPPORT, EAGAIN};
+use crate::posix::error::*;
 use crate::posix::fcntl::{F_GETFL, F_SETFL, O_NONBLOCK, fcntl};
 use crate::posix::netinet_in::IPPROTO_TCP;
 use crate::posix::poll::pollfd;
@@ -231,6 +231,19 @@ pub(super) fn received(result: Result<usize>) -> String {
         Ok(count) => count.to_string(),
         Err(error) => returned::name(error.errno()),
     }
+}
+
+/// Why what was to be shown could not be made, with the remedy.
+pub fn explained(error: &Error) -> String {
+    let remedy = match error.errno() {
+        ENETUNREACH | EADDRNOTAVAIL => "127.0.0.1 can't be reached: `ip link set lo up`",
+        EMFILE | ENFILE => "too few descriptors: `ulimit -n 1024`",
+        EADDRINUSE => "no port is free: `sysctl net.ipv4.ip_local_port_range` says which there are",
+        EINVAL if error.call == "FD_SET" => "select() takes no descriptor from 1024 on: close some",
+        ETIMEDOUT => "what was waited for has not happened: is this machine stopped, or filtered?",
+        _ => "`strace` shows the call",
+    };
+    format!("{}: {}: {remedy}", error.call, returned::described(error))
 }
 
 /// A time, in seconds.

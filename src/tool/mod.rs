@@ -6,3 +6,5 @@ mod loopback;
 pub mod readiness;
 mod returned;
 pub mod sockopt;
+
+pub use loopback::explained;

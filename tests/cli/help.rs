@@ -83,9 +83,12 @@ fn every_example_is_a_command() {
 
 #[test]
 fn alone_it_shows_its_help_and_fails() {
-    for (command, word) in
-        [(&[][..], "serve"), (&["client"], "nonblocking"), (&["experiment"], "herd")]
-    {
+    for (command, word) in [
+        (&[][..], "serve"),
+        (&["client"], "nonblocking"),
+        (&["experiment"], "herd"),
+        (&["sockopt"], "list"),
+    ] {
         let output = run(command);
         assert_eq!(output.status.code(), Some(2));
         assert!(output.stdout.is_empty() && stderr(&output).contains(word), "{output:?}");

@@ -83,6 +83,26 @@ fn the_table_fits_and_says_what_differs() {
     assert!(!text.contains("WRONG"), "{text}");
 }
 
+/// On a terminal of 80 columns.
+#[test]
+fn the_tables_fit_a_narrow_terminal() {
+    let program = support::socklab().get_program().to_owned();
+    for tool in ["readiness", "sockopt list"] {
+        let line = format!("stty cols 80; exec {} {tool}", program.display());
+        let output = std::process::Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .stdin(Stdio::null())
+            .output()
+            .expect("script");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.lines().count() > 50, "{tool}: {text}");
+        for line in text.lines() {
+            let line = line.trim_end_matches('\r');
+            assert!(line.chars().count() <= 80 && !line.contains('\u{1b}'), "{tool}: {line:?}");
+        }
+    }
+}
+
 #[test]
 fn it_can_be_run_again_and_again_side_by_side() {
     let children = (0..4).map(|_| {
@@ -97,20 +117,35 @@ fn it_can_be_run_again_and_again_side_by_side() {
 
 #[test]
 fn without_privilege_it_says_the_same() {
-    if !nix::unistd::geteuid().is_root() {
-        return eprintln!("skipped: without privilege: these tests have none to give up");
+    match crate::without_privilege(&["readiness"]) {
+        Ok(output) => assert!(!text(&output).is_empty()),
+        Err(why) => eprintln!("skipped: without privilege: {why}"),
     }
+}
+
+/// In a network whose loopback interface is down, nothing can be made.
+#[test]
+fn what_can_not_be_made_is_an_error_with_a_remedy() {
     let program = support::socklab().get_program().to_owned();
-    let output = std::process::Command::new("setpriv")
-        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
-        .arg(program)
-        .arg("readiness")
-        .output()
-        .expect("setpriv");
-    if output.stderr.starts_with(b"setpriv: ") {
-        return eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr));
+    let inside = |args: &[&str]| {
+        let mut command = std::process::Command::new("unshare");
+        command.arg("-Urn").arg(&program).args(args);
+        command.output().expect("unshare")
+    };
+    for (args, name) in
+        [(&["readiness"][..], "readiness"), (&["sockopt", "show", "SO_LINGER"], "SO_LINGER")]
+    {
+        let output = inside(args);
+        let line = String::from_utf8_lossy(&output.stderr);
+        if line.starts_with("unshare: ") {
+            return eprintln!("skipped: a network that is down: {line}");
+        }
+        let expected = format!(
+            "{name}: connect: ENETUNREACH (Network is unreachable): 127.0.0.1 can't be reached: \
+             `ip link set lo up`\n"
+        );
+        assert_eq!((output.status.code(), line.as_ref()), (Some(1), expected.as_str()));
     }
-    text(&output);
 }
 
 #[test]

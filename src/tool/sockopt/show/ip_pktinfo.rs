@@ -18,6 +18,7 @@ use crate::tool::returned::done;
 pub(super) const DEMONSTRATION: Demonstration = Demonstration {
     name: "IP_PKTINFO",
     shows: "at which interface and address a datagram has arrived",
+    also: &["IP_RECVIF"],
     run,
     inside: run,
 };

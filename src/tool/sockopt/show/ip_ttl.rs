@@ -22,6 +22,7 @@ use crate::tool::returned::{done, said};
 pub(super) const DEMONSTRATION: Demonstration = Demonstration {
     name: "IP_TTL",
     shows: "what arrives, what is refused, and what a router makes of it",
+    also: &["IP_RECVTTL", "IPV6_UNICAST_HOPS"],
     run,
     inside,
 };

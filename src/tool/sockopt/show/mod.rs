@@ -27,6 +27,8 @@ pub struct Demonstration {
     pub name: &'static str,
     /// What is shown, in a clause.
     pub shows: &'static str,
+    /// Other options that are seen in it.
+    pub also: &'static [&'static str],
     run: fn(&mut Journal<'_>) -> Result<()>,
     /// The part that is run in namespaces, where there is one.
     inside: fn(&mut Journal<'_>) -> Result<()>,
@@ -46,9 +48,12 @@ pub const DEMONSTRATIONS: &[Demonstration] = &[
     tcp_user_timeout::DEMONSTRATION,
 ];
 
-/// The demonstration of this option.
+/// The demonstration of this option, or in which it is seen.
 pub fn find(name: &str) -> Option<&'static Demonstration> {
-    DEMONSTRATIONS.iter().find(|demonstration| demonstration.name.eq_ignore_ascii_case(name))
+    DEMONSTRATIONS.iter().find(|demonstration| {
+        let mut names = std::iter::once(&demonstration.name).chain(demonstration.also);
+        names.any(|known| known.eq_ignore_ascii_case(name))
+    })
 }
 
 /// One thing that the kernel did.
@@ -208,5 +213,9 @@ mod tests {
             assert!(options::find(demonstration.name).is_some(), "{}", demonstration.name);
         }
         assert!(find("so_linger").is_some() && find("SO_TYPE").is_none());
+        // All of the lecture's table.
+        let also = |name| find(name).map(|demonstration| demonstration.name);
+        assert_eq!(also("SO_SNDLOWAT"), Some("SO_SNDBUF"));
+        assert_eq!(also("IP_RECVIF"), Some("IP_PKTINFO"));
     }
 }

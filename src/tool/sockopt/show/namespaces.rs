@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::Observation;
 
 /// Runs a shell script in namespaces of its own, with this program as its `$0`. The script ends in
-/// `exec "$0" sockopt show NAME --inside`, which prints [`line`]s. Or why that can't be had.
+/// `exec "$0" sockopt show NAME --inside`, which prints [`line()`]s. Or why that can't be had.
 pub(super) fn run(script: &str) -> Result<Vec<Observation>, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let path = std::env::var("PATH").unwrap_or_default();

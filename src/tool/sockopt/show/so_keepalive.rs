@@ -15,6 +15,7 @@ use crate::tool::loopback::*;
 pub(super) const DEMONSTRATION: Demonstration = Demonstration {
     name: "SO_KEEPALIVE",
     shows: "a peer that has gone without a word is noticed; takes 3 s",
+    also: &["TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"],
     run,
     inside,
 };

@@ -14,6 +14,7 @@ use crate::tool::returned::{done, said};
 pub(super) const DEMONSTRATION: Demonstration = Demonstration {
     name: "SO_LINGER",
     shows: "what close() does: FIN and TIME_WAIT, or RST, or it waits",
+    also: &[],
     run,
     inside: run,
 };

@@ -11,6 +11,7 @@ use crate::tool::loopback::*;
 pub(super) const DEMONSTRATION: Demonstration = Demonstration {
     name: "SO_RCVBUF",
     shows: "the doubling, the limits, and how much is sent to who does not read",
+    also: &[],
     run,
     inside: run,
 };

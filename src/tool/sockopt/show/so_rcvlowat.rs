@@ -15,6 +15,7 @@ use crate::tool::readiness::Readiness;
 pub(super) const DEMONSTRATION: Demonstration = Demonstration {
     name: "SO_RCVLOWAT",
     shows: "what is too little for select(), poll(), epoll and recv()",
+    also: &[],
     run,
     inside: run,
 };

@@ -14,6 +14,7 @@ use crate::tool::returned::{done, said};
 pub(super) const DEMONSTRATION: Demonstration = Demonstration {
     name: "SO_RCVTIMEO",
     shows: "recv() and accept() that do not wait for ever",
+    also: &[],
     run,
     inside: run,
 };

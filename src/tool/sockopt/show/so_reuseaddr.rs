@@ -14,6 +14,7 @@ use crate::tool::returned::{done, said};
 pub(super) const DEMONSTRATION: Demonstration = Demonstration {
     name: "SO_REUSEADDR",
     shows: "who may bind to a port where connections are left, or a socket listens",
+    also: &[],
     run,
     inside: run,
 };

@@ -15,6 +15,7 @@ use crate::tool::returned::{name as errno_name, said};
 pub(super) const DEMONSTRATION: Demonstration = Demonstration {
     name: "SO_SNDBUF",
     shows: "the doubling, the limits, how much send() accepts, and when a socket is writable",
+    also: &["SO_SNDLOWAT"],
     run,
     inside: run,
 };

@@ -15,6 +15,7 @@ use crate::tool::returned::said;
 pub(super) const DEMONSTRATION: Demonstration = Demonstration {
     name: "TCP_USER_TIMEOUT",
     shows: "how long data may stay unacknowledged; takes a second or two",
+    also: &[],
     run,
     inside,
 };

@@ -11,7 +11,7 @@ use crate::posix::Error;
 use crate::tool::explained;
 use crate::tool::sockopt::options::Opt;
 use crate::tool::sockopt::show::{self, DEMONSTRATIONS, Demonstration, Observation};
-use crate::tool::sockopt::{self, List, Protocol, Row, Socket, Value};
+use crate::tool::sockopt::{self, List, Protocol, Row, Socket};
 
 /// Socket options: list them, read and set one, see what it does.
 #[derive(Args)]
@@ -219,7 +219,7 @@ fn set(setting: &str, which: &Which, json: bool) -> Result<(), Failure> {
     if json {
         return print_json(&set);
     }
-    let [before, asked, after] = [&set.before, &set.asked, &set.after].map(shown);
+    let [before, asked, after] = [shown(&set.before), shown(&set.asked), shown(&set.after)];
     let note = set.note.map_or_else(String::new, |note| format!("\n{} takes {note}", set.option));
     Ok(writeln!(
         io::stdout(),
@@ -229,7 +229,7 @@ fn set(setting: &str, which: &Which, json: bool) -> Result<(), Failure> {
     )?)
 }
 
-fn shown(value: &Value) -> String {
+fn shown(value: &impl ToString) -> String {
     printable(value.to_string().as_bytes())
 }
 

@@ -156,6 +156,44 @@ fn get_and_set() {
     assert_eq!((&doubled["asked"], &doubled["after"]), (&50_000.into(), &100_000.into()));
     assert!(doubled["note"].as_str().is_some_and(|note| note.contains("doubles")), "{doubled}");
     assert!(json(&["set", "IP_TTL=7"]).get("note").is_none());
+    // It can be set, but not be read.
+    assert_eq!(json(&["set", "IPV6_MTU=1280"])["after"]["error"], "ENOTCONN");
+}
+
+/// What the registry says that an option takes: the last values that are taken, and the first that are not.
+#[test]
+fn the_bounds_that_are_named_are_the_kernels() {
+    for (name, taken, refused) in [
+        ("IP_TTL", &["-1", "1", "255"][..], &["-2", "0", "256"][..]),
+        ("IP_MINTTL", &["0", "255"], &["-1", "256"]),
+        ("IP_MULTICAST_TTL", &["-1", "0", "255"], &["-2", "256"]),
+        ("IP_MTU_DISCOVER", &["0", "5"], &["-1", "6"]),
+        ("IPV6_UNICAST_HOPS", &["-1", "0", "255"], &["-2", "256"]),
+        ("IPV6_TCLASS", &["-1", "0", "255"], &["-2", "256"]),
+        ("IPV6_MINHOPCOUNT", &["0", "255"], &["-1", "256"]),
+        ("IPV6_MTU", &["1280"], &["1279"]),
+        ("SO_BUF_LOCK", &["0", "3"], &["4", "-1"]),
+        ("TCP_MAXSEG", &["0", "88", "32767"], &["87", "32768"]),
+        ("TCP_KEEPIDLE", &["1", "32767"], &["0", "32768"]),
+        ("TCP_KEEPINTVL", &["1", "32767"], &["0", "32768"]),
+        ("TCP_KEEPCNT", &["1", "127"], &["0", "128"]),
+        ("TCP_SYNCNT", &["1", "127"], &["0", "128"]),
+        ("TCP_USER_TIMEOUT", &["0", "2147483647"], &["-1"]),
+        ("SO_RCVTIMEO", &["0", "0.999999", "0,999999"], &["0,1000000", "0,-1"]),
+    ] {
+        for value in taken {
+            let setting = format!("{name}={value}");
+            let output = sockopt(&["set", &setting]);
+            assert!(stdout(&output).contains("asked"), "{setting}");
+        }
+        for value in refused {
+            let setting = format!("{name}={value}");
+            let output = sockopt(&["set", &setting]);
+            let line = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{setting}: {output:?}");
+            assert!(line.contains(&format!("{name} takes ")), "{setting}: {line}");
+        }
+    }
 }
 
 #[test]

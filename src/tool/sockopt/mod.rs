@@ -120,6 +120,28 @@ pub struct Got {
     pub value: Value,
 }
 
+/// What an option was: some can be set, but not read before there is a connection.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Read {
+    /// Its value.
+    Value(Value),
+    /// It could not be read.
+    Failed {
+        /// The name of the error.
+        error: String,
+    },
+}
+
+impl fmt::Display for Read {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(value) => write!(f, "{value}"),
+            Self::Failed { error } => f.write_str(error),
+        }
+    }
+}
+
 /// What was set, on which socket.
 #[derive(Debug, Serialize)]
 pub struct Set {
@@ -133,11 +155,11 @@ pub struct Set {
     #[serde(flatten)]
     pub socket: Socket,
     /// What it was.
-    pub before: Value,
+    pub before: Read,
     /// What was asked for.
     pub asked: Value,
     /// What it then was.
-    pub after: Value,
+    pub after: Read,
     /// What the kernel makes of values, where it did not take this one as it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<&'static str>,
@@ -207,21 +229,25 @@ pub fn get(option: &'static Opt, socket: Socket) -> std::result::Result<Got, Ref
 ///
 /// # Errors
 ///
-/// Those of `socket`, `getsockopt` and `setsockopt`.
+/// Those of `socket` and `setsockopt`.
 pub fn set(
     option: &'static Opt,
     asked: Value,
     socket: Socket,
 ) -> std::result::Result<Set, Refusal> {
     let sockfd = socket.open().map_err(|error| no_socket(socket, &error))?;
-    let reading = |error| refusal(&format!("getsockopt {}", option.name), option, socket, &error);
-    let before = value::get(&sockfd, option).map_err(reading)?;
+    let read = || match value::get(&sockfd, option) {
+        Ok(value) => Read::Value(value),
+        Err(error) => Read::Failed { error: returned::name(error.errno()) },
+    };
+    let before = read();
     value::set(&sockfd, option, &asked).map_err(|error| {
         refusal(&format!("setsockopt {}={asked}", option.name), option, socket, &error)
     })?;
-    let after = value::get(&sockfd, option).map_err(reading)?;
+    let after = read();
     let Opt { name, level_name, number, .. } = *option;
-    let note = Some(option.values).filter(|values| !values.is_empty() && after != asked);
+    let note = Some(option.values)
+        .filter(|values| !values.is_empty() && after != Read::Value(asked.clone()));
     Ok(Set { option: name, level: level_name, number, socket, before, asked, after, note })
 }
 
@@ -258,7 +284,7 @@ fn remedy(option: &Opt, socket: Socket, error: &Error) -> String {
         ENOTCONN => String::from("only a connected socket has it, and a fresh one is not"),
         ENODEV => String::from("`ip link` lists the interfaces"),
         _ if !option.values.is_empty() => format!("{name} takes {}", option.values),
-        _ if option.clause.contains("; ") => format!("{name} is to {}", option.clause),
+        _ if option.clause.contains("; ") => format!("{name}: {}", option.clause),
         _ => {
             let page = match option.level {
                 SOL_SOCKET => "man 7 socket",

@@ -95,7 +95,7 @@ options! {
         takes "any number, from 1152 to net.core.rmem_max, and doubles it"
         differs "slide: 4 kB or more; TCP's grows by itself once connected";
     SO_KEEPALIVE Flag Any set "probe a silent peer: TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT say when"
-        takes "0 is off, any other number is on and is read as 1";
+        takes "0 for off, and any other number for on, which is then read as 1";
     SO_OOBINLINE Flag Any set "urgent data stays among the rest";
     SO_NO_CHECK Flag Any set "UDP over IPv4: no checksum";
     SO_PRIORITY Int Any set "the queueing discipline's priority of what is sent"
@@ -265,8 +265,7 @@ options! {
     TCP_REPAIR Flag Tcp set "read and write a connection's state; takes CAP_NET_ADMIN";
     TCP_REPAIR_QUEUE Int Tcp set "which queue is repaired; with TCP_REPAIR only";
     TCP_QUEUE_SEQ Unsigned Tcp set "the sequence number of that queue; with TCP_REPAIR only";
-    TCP_FASTOPEN Int Tcp set "data with the SYN: how many may be pending"
-        takes "before listen";
+    TCP_FASTOPEN Int Tcp set "data with the SYN: how many may be pending";
     TCP_TIMESTAMP Clock Tcp set "the clock of its timestamps; set with TCP_REPAIR only";
     TCP_NOTSENT_LOWAT Unsigned Tcp set "writable only if less than this is not sent; 0 is no limit";
     TCP_SAVE_SYN Flag Tcp set "keep the SYN, for TCP_SAVED_SYN";

@@ -34,6 +34,18 @@ fn run(journal: &mut Journal<'_>) -> Result<()> {
         accepted.push(count);
     }
 
+    journal.case("TCP, SO_SNDBUF not set: it grows by itself");
+    let fresh: i32 = getsockopt(tcp()?, SOL_SOCKET, SO_SNDBUF)?;
+    if let Some(expected) = sysctl("net/ipv4/tcp_wmem", 1) {
+        journal.is("a fresh socket has net.ipv4.tcp_wmem's second", fresh, expected);
+    }
+    let (client, _server) = connected()?;
+    let count = fill_up(&client)?;
+    let grown: i32 = getsockopt(&client, SOL_SOCKET, SO_SNDBUF)?;
+    journal.holds("once connected, with all that fits queued", grown, "more", grown > fresh);
+    let more = count > usize::try_from(fresh).unwrap_or_default();
+    journal.holds("bytes that send() has accepted", count, "more than a fresh one has", more);
+
     journal.case("TCP, SO_SNDBUF=200000: writable is not that a byte fits");
     let (client, _server) = small_window(200_000)?;
     let (mut writable_up_to, mut total) = (0, 0);

@@ -296,10 +296,12 @@ fn demonstrate(demonstration: &Demonstration, json: bool) -> Result<(), Failure>
         say(&left_out.collect::<String>());
         let all = outcome.observations.len();
         let right = all - outcome.wrong();
-        say(&format!(
-            "\n{right} of {all} observations are what Linux must do (Linux {})\n",
-            outcome.kernel
-        ));
+        if all > 0 {
+            say(&format!(
+                "\n{right} of {all} observations are what Linux must do (Linux {})\n",
+                outcome.kernel
+            ));
+        }
         written?;
     }
     if outcome.observations.is_empty() {

@@ -310,6 +310,8 @@ pub struct Cell {
     /// Whether it took the value that it has; not tried where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set: Option<Setting>,
+    #[serde(skip)]
+    suits: bool,
 }
 
 /// A default, or why there is none.
@@ -391,24 +393,25 @@ pub fn list() -> Result<List> {
 }
 
 fn cell(sockfd: &OwnedFd, socket: Socket, option: &Opt) -> Cell {
+    let suits = socket.suits(option);
     match value::get(sockfd, option) {
         Err(error) => {
             let default = Default::Error(returned::name(error.errno()));
-            Cell { socket, default, set: None }
+            Cell { socket, default, set: None, suits }
         }
         Ok(value) => {
             let set = match value::set(sockfd, option, &value) {
                 Ok(()) => Setting::Yes,
                 Err(error) => Setting::No(returned::name(error.errno())),
             };
-            Cell { socket, default: Default::Default(value), set: Some(set) }
+            Cell { socket, default: Default::Default(value), set: Some(set), suits }
         }
     }
 }
 
 impl Row {
-    /// The defaults in few words: each value once, with the sockets that have it. Sockets that do not
-    /// know the option are passed over, unless none does.
+    /// The defaults in few words: each value once, with the sockets that have it. Sockets where it can't be
+    /// read are passed over; if all are, the error of those that the option is made for.
     pub fn defaults(&self) -> String {
         let known = |cell: &Cell| match &cell.default {
             Default::Default(_) if self.changes => Some(String::from("always another")),
@@ -420,8 +423,8 @@ impl Row {
             return found;
         }
         self.grouped(|cell| match &cell.default {
-            Default::Error(name) => Some(name.clone()),
-            Default::Default(_) => None,
+            Default::Error(name) if cell.suits => Some(name.clone()),
+            _ => None,
         })
     }
 

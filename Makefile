@@ -29,7 +29,7 @@ LIBURING := liburing (Debian, Ubuntu: liburing-dev; Fedora: liburing-devel; Arch
 C_BENCH := target/c/bench/fibonacci target/c/bench/fibonacci-O0 target/c/bench/fibonacci-inlined
 
 TOOLS := gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname getprotobynumber getaddrinfo \
-	getnameinfo knock traceroute
+	getnameinfo knock traceroute sockopt readiness
 
 .PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
 	bench-stalls bench-mixed bench-idle experiments instructions tools liburing \

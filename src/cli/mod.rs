@@ -6,8 +6,10 @@ mod client;
 mod designs;
 mod experiment;
 mod knock;
+mod readiness;
 mod resolve;
 mod serve;
+mod sockopt;
 mod traceroute;
 
 use std::io::{self, Write};
@@ -48,6 +50,8 @@ enum Command {
     Resolve(resolve::Function),
     Knock(knock::Arguments),
     Traceroute(traceroute::Arguments),
+    Sockopt(sockopt::Arguments),
+    Readiness(readiness::Arguments),
 }
 
 /// What ends a command without success: a line for standard error and an exit status.
@@ -90,6 +94,8 @@ pub fn main() -> ExitCode {
             Command::Resolve(function) => resolve::run(&function),
             Command::Knock(arguments) => knock::run(&arguments),
             Command::Traceroute(arguments) => traceroute::run(&arguments),
+            Command::Sockopt(arguments) => sockopt::run(&arguments),
+            Command::Readiness(arguments) => readiness::run(&arguments),
         },
         Err(error) => mistake(&error),
     };

@@ -4,5 +4,11 @@
 
 pub mod icmp;
 pub mod knock;
+mod loopback;
+pub mod readiness;
 pub mod resolve;
+mod returned;
+pub mod sockopt;
 pub mod traceroute;
+
+pub use loopback::explained;

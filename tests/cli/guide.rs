@@ -46,6 +46,7 @@ pages! {
     inetd "docs/inetd.md"
     hybrid "docs/hybrid.md"
     options "docs/options.md"
+    readiness "docs/readiness.md"
     names "docs/names.md"
     knock "docs/knock.md"
     traceroute "docs/traceroute.md"

@@ -52,6 +52,12 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
         &["traceroute"],
         &["<HOST>", "--tcp", "--port", "--queries", "-4", "--json", "Examples:", "!X"],
     ),
+    (&["sockopt"], &["list", "get", "set", "show"]),
+    (&["sockopt", "list"], &["[PREFIX]", "--json", "Examples:"]),
+    (&["sockopt", "get"], &["<NAME>", "--tcp", "--udp", "-6", "--json", "Examples:"]),
+    (&["sockopt", "set"], &["<NAME=VALUE>", "--tcp", "--udp", "-6", "--json", "Examples:"]),
+    (&["sockopt", "show"], &["[NAME]", "--json", "Examples:"]),
+    (&["readiness"], &["--json", "Examples:"]),
 ];
 
 #[test]
@@ -96,9 +102,12 @@ fn every_example_is_a_command() {
 
 #[test]
 fn alone_it_shows_its_help_and_fails() {
-    for (command, word) in
-        [(&[][..], "serve"), (&["client"], "nonblocking"), (&["experiment"], "herd")]
-    {
+    for (command, word) in [
+        (&[][..], "serve"),
+        (&["client"], "nonblocking"),
+        (&["experiment"], "herd"),
+        (&["sockopt"], "list"),
+    ] {
         let output = run(command);
         assert_eq!(output.status.code(), Some(2));
         assert!(output.stdout.is_empty() && stderr(&output).contains(word), "{output:?}");

@@ -4,12 +4,17 @@ use std::process::{Command, Output, Stdio};
 
 use crate::support;
 
-const TABLES: [&[&str]; 5] = [
+const TABLES: [&[&str]; 10] = [
     &["designs"],
     &["designs", "--markdown"],
     &["--help"],
     &["experiment", "backlog"],
     &["experiment", "backlog", "--json"],
+    &["sockopt", "list"],
+    &["sockopt", "get", "SO_TYPE"],
+    &["sockopt", "set", "SO_RCVBUF=1", "--json"],
+    &["sockopt", "show", "IP_PKTINFO"],
+    &["readiness"],
 ];
 
 fn assert_failed(output: &Output, line: &str) {

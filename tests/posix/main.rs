@@ -40,12 +40,16 @@ mod pthread;
 mod readiness;
 /// What Linux lets a process give up.
 mod sandbox;
+/// Linux's namespaces.
+mod sched;
 /// `<semaphore.h>`: semaphores.
 mod semaphore;
 /// `<signal.h>`: signals, and the calls that they interrupt.
 mod signal;
 /// Linux's `<sys/signalfd.h>`.
 mod signalfd;
+/// Linux's `SO_ATTACH_FILTER`.
+mod socket_filter;
 /// Socket options: what can be set, what is read back.
 mod sockopt;
 /// Socket options: what they change.

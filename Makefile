@@ -26,7 +26,7 @@ C_SANITIZED := $(addprefix target/c/sanitized/,$(PROGRAMS)) \
 LIBURING := liburing (Debian, Ubuntu: liburing-dev; Fedora: liburing-devel; Arch: liburing; Alpine: liburing-dev)
 C_BENCH := target/c/bench/fibonacci target/c/bench/fibonacci-O0 target/c/bench/fibonacci-inlined
 
-TOOLS :=
+TOOLS := nc
 
 .PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
 	bench-stalls bench-mixed bench-idle experiments instructions tools liburing \

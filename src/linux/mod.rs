@@ -3,9 +3,11 @@
 pub mod epoll;
 pub mod eventfd;
 pub mod io_uring;
+pub mod min_ttl;
 pub mod mmsg;
 pub mod packet_info;
 pub mod prctl;
+pub mod pwritev2;
 pub mod sandbox;
 pub mod signalfd;
 pub mod sys_mman;

@@ -7,8 +7,8 @@ pub use libc::{
     IN6ADDR_ANY_INIT, IN6ADDR_LOOPBACK_INIT, INADDR_ANY, INADDR_BROADCAST, INADDR_LOOPBACK,
     INADDR_NONE, IP_MULTICAST_LOOP, IP_MULTICAST_TTL, IP_TOS, IP_TTL, IPPROTO_ICMP, IPPROTO_ICMPV6,
     IPPROTO_IP, IPPROTO_IPV6, IPPROTO_RAW, IPPROTO_TCP, IPPROTO_UDP, IPV6_MULTICAST_HOPS,
-    IPV6_MULTICAST_LOOP, IPV6_UNICAST_HOPS, IPV6_V6ONLY, in_addr, in_addr_t, in_port_t, in6_addr,
-    sockaddr_in, sockaddr_in6,
+    IPV6_MULTICAST_LOOP, IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_V6ONLY, in_addr, in_addr_t,
+    in_port_t, in6_addr, sockaddr_in, sockaddr_in6,
 };
 
 use super::sys_socket::{AF_INET, AF_INET6, sockaddr_storage};

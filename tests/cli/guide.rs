@@ -47,6 +47,7 @@ pages! {
     hybrid "docs/hybrid.md"
     options "docs/options.md"
     names "docs/names.md"
+    nc "docs/nc.md"
     experiments "docs/experiments.md"
     costs "docs/costs.md"
     benchmarks "docs/benchmarks.md"

@@ -6,6 +6,7 @@ pub mod io_uring;
 pub mod min_ttl;
 pub mod mmsg;
 pub mod packet_info;
+pub mod pipe;
 pub mod prctl;
 pub mod pwritev2;
 pub mod sandbox;

@@ -1,9 +1,10 @@
-//! A write that does not block, on a pipe that does.
+//! A write that does not block, on a pipe that does; and how much a pipe holds.
 
 use std::io::IoSlice;
 
+use socklab::linux::pipe::{F_GETPIPE_SZ, F_SETPIPE_SZ, fcntl_pipe};
 use socklab::linux::pwritev2::{RWF_NOWAIT, pwritev2};
-use socklab::posix::error::{EAGAIN, EINVAL, EOPNOTSUPP, EPIPE};
+use socklab::posix::error::{EAGAIN, EBADF, EINVAL, EOPNOTSUPP, EPIPE};
 use socklab::posix::unistd::{close, pipe, read};
 
 #[test]
@@ -30,4 +31,15 @@ fn a_full_pipe_is_not_waited_for() {
     close(reading).expect("close");
     let end = pwritev2(&writing, &two, -1, RWF_NOWAIT);
     assert_eq!(end.map_err(|error| error.errno()), Err(EPIPE));
+}
+
+#[test]
+fn a_pipe_is_made_larger() {
+    let [reading, writing] = pipe().expect("pipe");
+    assert_eq!(fcntl_pipe(&reading, F_GETPIPE_SZ, 0), Ok(64 * 1024));
+    assert_eq!(fcntl_pipe(&writing, F_SETPIPE_SZ, 128 * 1024), Ok(128 * 1024));
+    assert_eq!(fcntl_pipe(&reading, F_GETPIPE_SZ, 0), Ok(128 * 1024));
+    assert_eq!(fcntl_pipe(&reading, 0, 0).map_err(|error| error.errno()), Err(EINVAL));
+    let null = std::fs::File::open("/dev/null").expect("there");
+    assert_eq!(fcntl_pipe(&null, F_SETPIPE_SZ, 4096).map_err(|error| error.errno()), Err(EBADF));
 }

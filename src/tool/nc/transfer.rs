@@ -7,6 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::time::{Duration, Instant};
 
 use super::{Failure, interrupted};
+use crate::linux::pipe::{F_SETPIPE_SZ, fcntl_pipe};
 use crate::linux::pwritev2::{RWF_NOWAIT, pwritev2};
 use crate::posix::error::{EAGAIN, EOPNOTSUPP, EPIPE};
 use crate::posix::poll::{POLLERR, POLLHUP, POLLIN, POLLOUT, poll, pollfd};
@@ -20,6 +21,8 @@ const ROOM: usize = 256 * 1024;
 const DATAGRAM: usize = 16 * 1024;
 /// What a pipe always takes that is ready: `PIPE_BUF`.
 const PIPE: usize = 4096;
+/// What standard input and output are to hold where they are pipes: what everybody may ask for.
+const PIPE_SIZE: i32 = 1024 * 1024;
 /// How often one direction may go on before the other one is looked at.
 const TURNS: usize = 16;
 
@@ -141,10 +144,15 @@ impl Transfer {
     pub fn new(rules: Rules) -> Self {
         let output = io::stdout();
         let kind = kind_of(&output);
+        // Larger pipes, and whoever is at their other end is woken less often. What is no pipe refuses, and so
+        // does a system that has set a lower limit.
+        let input = io::stdin();
+        let _ = fcntl_pipe(&input, F_SETPIPE_SZ, PIPE_SIZE);
+        let _ = fcntl_pipe(&output, F_SETPIPE_SZ, PIPE_SIZE);
         let input_over = rules.no_input;
         Self {
             rules,
-            input: io::stdin(),
+            input,
             output,
             kind,
             up: Buffer::new(),
@@ -274,11 +282,9 @@ impl Transfer {
         }
         if net & !POLLOUT != 0 && receives {
             for _ in 0..TURNS {
-                if !self.receive(link) {
-                    break;
-                }
+                let more = self.receive(link);
                 self.print()?;
-                if !self.down.is_empty() {
+                if !more || !self.down.is_empty() {
                     break;
                 }
             }
@@ -366,7 +372,7 @@ impl Transfer {
         }
     }
 
-    /// Whether something has arrived that is to be printed.
+    /// Whether more is to be expected at once.
     fn receive(&mut self, link: &mut Link<'_>) -> bool {
         if self.rules.receive.is_some_and(|most| self.received >= most) {
             return false;
@@ -376,7 +382,8 @@ impl Transfer {
             Ok(length) => {
                 self.received += 1;
                 self.down.fill(length);
-                return length > 0;
+                // Less than there is room for: that was all.
+                return length == ROOM;
             }
             Err(error) if interrupted(&error) || error.errno() == EAGAIN => {}
             Err(error) => {

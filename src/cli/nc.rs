@@ -130,8 +130,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let line = told(&event);
         let lost = matches!(event, Event::Lost(_));
         if verbose || lost {
-            // There is nowhere to report that reporting failed.
-            let _ = writeln!(io::stderr(), "{line}");
+            // One write(). There is nowhere to report that reporting failed.
+            let _ = io::stderr().write_all((line + "\n").as_bytes());
         } else if matches!(event, Event::Failed(..) | Event::TimedOut(_) | Event::NoAnswer(_)) {
             last = Some(line);
         }

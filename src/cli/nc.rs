@@ -142,7 +142,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         arguments.call(&options, rules, &mut report)
     };
     done.map_err(|failure| match failure {
-        Ended::Usage(line) => Failure { line: format!("error: {line}"), status: 1 },
+        Ended::Usage(line) => mistake(&line),
         Ended::Nc(nc::Failure::Line(line) | nc::Failure::Local(line)) => {
             Failure::new(format!("nc: {}", printable(line.as_bytes())))
         }
@@ -151,6 +151,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Failure::new(last.filter(|_| !arguments.zero).unwrap_or_default())
         }
     })
+}
+
+/// A mistake on the command line, of which the line may quote a part.
+fn mistake(line: &str) -> Failure {
+    Failure { line: format!("error: {}", printable(line.as_bytes())), status: 1 }
 }
 
 enum Ended {
@@ -192,7 +197,6 @@ impl Arguments {
     }
 
     fn options(&self) -> Result<Options, Failure> {
-        let wrong = |line| Failure { line: format!("error: {line}"), status: 1 };
         let family = match (self.four, self.six) {
             (true, _) => AF_INET,
             (_, true) => AF_INET6,
@@ -204,7 +208,7 @@ impl Arguments {
             datagrams: self.udp,
             numeric: self.numeric,
             source: self.source.clone(),
-            source_port: port.transpose().map_err(wrong)?,
+            source_port: port.transpose().map_err(|line| mistake(&line))?,
             timeout: self.wait,
             interval: self.interval,
             receive_buffer: self.receive_buffer,
@@ -412,4 +416,49 @@ fn tos(text: &str) -> Result<i32, String> {
              throughput",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_of_service() {
+        for (word, value) in [
+            ("lowdelay", 0x10),
+            ("af11", 0x28),
+            ("af43", 0x98),
+            ("cs0", 0),
+            ("cs7", 0xe0),
+            ("ef", 0xb8),
+        ] {
+            assert_eq!(tos(word), Ok(value), "{word}");
+        }
+        assert_eq!((tos("0xff"), tos("0"), tos("255")), (Ok(255), Ok(0), Ok(255)));
+        for wrong in
+            ["", "256", "-1", "0x", "0x100", "af00", "af44", "af50", "cs8", "EF", "af\u{e9}"]
+        {
+            assert!(tos(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert!(matches!(quit("-1"), Ok(Quit::Never)));
+        for wrong in ["", "x", "-1", "inf", "NaN", "1e99", "--1"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+        assert!(quit("--1").is_err() && quit("-x").is_err());
+    }
+
+    #[test]
+    fn no_word_is_too_much() {
+        for word in
+            ["", "-", "0x", "af", "cs", "\u{0}", "99999999999999999999", "1e999", "\u{1f980}", "+1"]
+        {
+            let _ = (tos(word), seconds(word), quit(word).is_ok(), ttl(word), size(word));
+            let _ = packets(word);
+        }
+    }
 }

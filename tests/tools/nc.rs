@@ -13,7 +13,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socklab::net::to_c;
 use socklab::posix::sys_socket::{
-    AF_INET, SO_LINGER, SOCK_STREAM, SOL_SOCKET, bind, getsockname, linger, setsockopt, socket,
+    AF_INET, SO_LINGER, SOCK_STREAM, SOL_SOCKET, bind, getsockname, linger, listen, setsockopt,
+    socket,
 };
 
 use crate::support;
@@ -146,6 +147,23 @@ fn a_call_says_what_openbsds_nc_says() {
         assert_eq!(stderr(&our), stderr(&their), "{args:?}");
         assert_eq!(our.stdout, their.stdout, "{args:?}");
     }
+}
+
+/// Where the queue of a listening socket is full, the kernel drops who asks: nobody answers.
+#[test]
+fn a_call_that_nobody_answers_says_what_openbsds_nc_says() {
+    let (fd, port) = refusing();
+    listen(&fd, 0).expect("listen");
+    let _first = TcpStream::connect(("127.0.0.1", port)).expect("there is room for one");
+    let port = port.to_string();
+    let our = ours().args(["-v", "-w", "0.1", "127.0.0.1", &port]).output().expect("runs");
+    let line = format!(
+        "nc: connect to 127.0.0.1 port {port} (tcp) timed out: Operation now in progress\n"
+    );
+    assert_eq!((our.status.code(), stderr(&our)), (Some(1), line));
+    let Some(mut theirs) = theirs() else { return };
+    let their = theirs.args(["-v", "-w", "1", "127.0.0.1", &port]).output().expect("runs");
+    assert_eq!((our.status.code(), stderr(&our)), (their.status.code(), stderr(&their)));
 }
 
 #[test]
@@ -616,6 +634,7 @@ fn both_directions_at_once_in_bounded_memory() {
         } else {
             read(&mut reading, 3);
         }
+        comes_to_rest(client.0.id());
         let status = std::fs::read_to_string(format!("/proc/{}/status", client.0.id()));
         let status = status.expect("it runs");
         let most = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a line");
@@ -632,6 +651,53 @@ fn both_directions_at_once_in_bounded_memory() {
         drop(reading);
         assert_eq!(client.status(), Some(0));
     }
+}
+
+/// Waits until a process sleeps, and is still asleep whenever it is looked at: it waits for an event.
+fn comes_to_rest(pid: u32) {
+    let mut asleep = 0;
+    while asleep < 50 {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+        let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+        asleep = if state == Some('S') { asleep + 1 } else { 0 };
+        thread::yield_now();
+    }
+}
+
+/// Both halves of the connection have ended, poll() would say so at once and always, and what is left
+/// is to be printed to a pipe that is full.
+#[test]
+fn it_waits_at_rest_for_who_reads_it() {
+    let (server, port) = server();
+    let mut client = Running::start(ours().args(["127.0.0.1", &port]));
+    let (mut stream, _) = server.accept().expect("a client");
+    let answer = pattern(3 << 20, 7);
+    stream.write_all(&answer).expect("sent");
+    drop(stream);
+    comes_to_rest(client.0.id());
+    let mut got = Vec::new();
+    client.0.stdout.take().expect("piped").read_to_end(&mut got).expect("to the end");
+    assert!(got == answer, "{} bytes", got.len());
+    assert_eq!(client.status(), Some(0));
+}
+
+/// A line that is paused after, and a peer that does not read.
+#[test]
+fn it_waits_at_rest_for_a_pause_and_for_a_peer() {
+    let (server, port) = server();
+    let mut client =
+        Running::start(ours().args(["-i", "1000", "127.0.0.1", &port]).stdin(Stdio::piped()));
+    let (stream, _) = server.accept().expect("a client");
+    client.0.stdin.as_mut().expect("piped").write_all(b"one\ntwo\n").expect("written");
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).expect("a line");
+    assert_eq!(line, "one\n");
+    comes_to_rest(client.0.id());
+
+    let zeros = File::open("/dev/zero").expect("there");
+    let client = Running::start(ours().args(["127.0.0.1", &port]).stdin(zeros));
+    let (_stream, _) = server.accept().expect("a client");
+    comes_to_rest(client.0.id());
 }
 
 fn pattern(size: usize, step: u8) -> Vec<u8> {

@@ -29,8 +29,8 @@ Examples:
 
 Exit status: 0; 1 if no port was open, the connection failed, or the command line is wrong.")]
 pub(super) struct Arguments {
-    /// Host and port; further ports; ranges (20-25); names of services. With -l: [HOST] PORT, with
-    /// -U a path, or @NAME in the abstract namespace
+    /// Host and port; further ports; ranges (20-25); names of services. With -l: a port, or a
+    /// host and a port. With -U: a path, or @NAME in the abstract namespace
     #[arg(value_name = "WORD")]
     words: Vec<String>,
     /// IPv4 only

@@ -29,10 +29,10 @@ LIBURING := liburing (Debian, Ubuntu: liburing-dev; Fedora: liburing-devel; Arch
 C_BENCH := target/c/bench/fibonacci target/c/bench/fibonacci-O0 target/c/bench/fibonacci-inlined
 
 TOOLS := gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname getprotobynumber getaddrinfo \
-	getnameinfo knock traceroute sockopt readiness
+	getnameinfo knock traceroute sockopt readiness nc
 
 .PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
-	bench-stalls bench-mixed bench-idle experiments instructions tools liburing \
+	bench-stalls bench-mixed bench-idle bench-nc experiments instructions tools liburing \
 	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) FORCE
 .DELETE_ON_ERROR:
 
@@ -101,7 +101,10 @@ bench-mixed: c ## cheap requests beside costly ones: latencies, as ratios
 bench-idle: c ## ten thousand idle clients: what they cost the designs with events
 	cargo bench --quiet --bench idle -- $(ARGS)
 
-bench: bench-service bench-stalls bench-mixed bench-idle ## all benchmarks: ten minutes or so
+bench-nc: ## netcat against its peers: throughput and system calls
+	cargo bench --quiet --bench nc -- $(ARGS)
+
+bench: bench-service bench-stalls bench-mixed bench-idle bench-nc ## all benchmarks: ten minutes or so
 
 clean: ## remove what was built
 	rm -rf target

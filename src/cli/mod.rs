@@ -6,6 +6,7 @@ mod client;
 mod designs;
 mod experiment;
 mod knock;
+mod nc;
 mod readiness;
 mod resolve;
 mod serve;
@@ -52,6 +53,7 @@ enum Command {
     Traceroute(traceroute::Arguments),
     Sockopt(sockopt::Arguments),
     Readiness(readiness::Arguments),
+    Nc(Box<nc::Arguments>),
 }
 
 /// What ends a command without success: a line for standard error and an exit status.
@@ -96,6 +98,7 @@ pub fn main() -> ExitCode {
             Command::Traceroute(arguments) => traceroute::run(&arguments),
             Command::Sockopt(arguments) => sockopt::run(&arguments),
             Command::Readiness(arguments) => readiness::run(&arguments),
+            Command::Nc(arguments) => nc::run(&arguments),
         },
         Err(error) => mistake(&error),
     };
@@ -138,6 +141,7 @@ const USAGE: &[(&str, u8)] = &[
     ("getaddrinfo", 1),
     ("getnameinfo", 1),
     ("knock", knock::NOT_ASKED),
+    ("nc", 1),
 ];
 
 /// The exit status of a mistake on the command line.

@@ -34,6 +34,7 @@ pub mod signal;
 pub mod sys_mman;
 pub mod sys_select;
 pub mod sys_socket;
+pub mod sys_un;
 pub mod sys_wait;
 pub mod time;
 pub mod unistd;

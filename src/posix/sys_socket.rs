@@ -46,11 +46,13 @@ unsafe impl SockAddr for sockaddr_in6 {
 // SAFETY: C's struct, of which a part that its family knows is in use; all of it is initialised,
 // since it can only be made by zeroing or by copying.
 unsafe impl SockAddr for sockaddr_storage {
-    /// 16 for `AF_INET`, 28 for `AF_INET6`, otherwise the whole storage.
+    /// 16 for `AF_INET`, 28 for `AF_INET6`, as far as the path goes for `AF_UNIX`, otherwise the whole
+    /// storage.
     fn socklen(&self) -> socklen_t {
         let length = match c_int::from(self.ss_family) {
             AF_INET => size_of::<sockaddr_in>(),
             AF_INET6 => size_of::<sockaddr_in6>(),
+            AF_UNIX => super::sys_un::addrlen(self),
             _ => size_of::<Self>(),
         };
         length as socklen_t

@@ -5,6 +5,7 @@
 pub mod icmp;
 pub mod knock;
 mod loopback;
+pub mod nc;
 pub mod readiness;
 pub mod resolve;
 mod returned;

@@ -17,14 +17,15 @@ use nix::unistd::Pid;
 /// What changes from run to run. `#` stands for some digits, `%` for the five of an ephemeral port,
 /// `@` for a word, `~` for hexadecimal digits, and a blank for some blanks.
 const MASKS: &[&str] = &[
-    "(#.#s calc time)",  // how long it took
-    "#.# ms",            // how long an answer took
-    "@ @ # #:#:# #",     // the time: human
-    "#-#-#T#:#:#Z",      // ISO 8601
-    "@, @ #, # #:#:#-@", // RFC 867
-    "[::]:%",            // a port that the kernel chose
-    "#/socklab",         // a process id, of netstat
-    "recvfrom(3, 0x~,",  // where a buffer lies, of strace
+    "(#.#s calc time)",        // how long it took
+    "#.# ms",                  // how long an answer took
+    "@ @ # #:#:# #",           // the time: human
+    "#-#-#T#:#:#Z",            // ISO 8601
+    "@, @ #, # #:#:#-@",       // RFC 867
+    "[::]:%",                  // a port that the kernel chose
+    "#/socklab",               // a process id, of netstat
+    "recvfrom(3, 0x~,",        // where a buffer lies, of strace
+    "received on 127.0.0.1 %", // the same, of nc
 ];
 
 /// A line that a client repeats as long as nothing comes.

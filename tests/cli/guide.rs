@@ -50,6 +50,7 @@ pages! {
     names "docs/names.md"
     knock "docs/knock.md"
     traceroute "docs/traceroute.md"
+    nc "docs/nc.md"
     experiments "docs/experiments.md"
     costs "docs/costs.md"
     benchmarks "docs/benchmarks.md"

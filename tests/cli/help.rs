@@ -29,6 +29,10 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["client", "time"], &["[HOST]", "[PORT]", "--timeout", "Examples:"]),
     (&["client", "nonblocking"], &["<HOST>", "<PORT>", "--timeout", "Examples:"]),
     (&["designs"], &["--markdown", "Examples:"]),
+    (
+        &["nc"],
+        &["-l", "-z", "0.0.0.0", "every network", "--no-shutdown", "Exit status", "Examples:"],
+    ),
     (&["experiment"], &["herd", "balance", "backlog"]),
     (&["experiment", "herd"], &["--workers", "--connections", "--json", "15", "200", "Examples:"]),
     (&["experiment", "balance"], &["--workers", "--connections", "--json", "300", "Examples:"]),

@@ -36,6 +36,8 @@ mod poll;
 mod prctl;
 /// `<pthread.h>`: threads and mutexes.
 mod pthread;
+/// Linux's `pwritev2`: a write that does not block.
+mod pwritev2;
 /// Which sockets are ready for what: select's three sets and poll's events, side by side.
 mod readiness;
 /// What Linux lets a process give up.
@@ -62,6 +64,8 @@ mod sys_mman;
 mod sys_select;
 /// `<sys/socket.h>`: making, naming, connecting and ending sockets.
 mod sys_socket;
+/// `<sys/un.h>`: addresses of the Unix domain.
+mod sys_un;
 /// `<sys/wait.h>`: children and what became of them.
 mod sys_wait;
 /// Linux's `TCP_INFO` and `SO_MEMINFO`.

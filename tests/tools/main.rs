@@ -21,3 +21,4 @@ fn without_privilege(args: &[&str]) -> Result<std::process::Output, String> {
     // The folder may be one that only root may enter.
     command.output().map_err(|error| error.to_string())
 }
+mod nc;

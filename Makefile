@@ -26,10 +26,10 @@ C_SANITIZED := $(addprefix target/c/sanitized/,$(PROGRAMS)) \
 LIBURING := liburing (Debian, Ubuntu: liburing-dev; Fedora: liburing-devel; Arch: liburing; Alpine: liburing-dev)
 C_BENCH := target/c/bench/fibonacci target/c/bench/fibonacci-O0 target/c/bench/fibonacci-inlined
 
-TOOLS :=
+TOOLS := netstat
 
 .PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
-	bench-stalls bench-mixed bench-idle experiments instructions tools liburing \
+	bench-stalls bench-mixed bench-idle bench-netstat experiments instructions tools liburing \
 	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) FORCE
 .DELETE_ON_ERROR:
 
@@ -98,7 +98,10 @@ bench-mixed: c ## cheap requests beside costly ones: latencies, as ratios
 bench-idle: c ## ten thousand idle clients: what they cost the designs with events
 	cargo bench --quiet --bench idle -- $(ARGS)
 
-bench: bench-service bench-stalls bench-mixed bench-idle ## all benchmarks: ten minutes or so
+bench-netstat: $(SOCKLAB) ## socklab netstat beside netstat and ss, with up to 40,000 sockets
+	cargo bench --quiet --bench netstat -- $(ARGS)
+
+bench: bench-service bench-stalls bench-mixed bench-idle bench-netstat ## all benchmarks: ten minutes or so
 
 clean: ## remove what was built
 	rm -rf target

@@ -5,6 +5,7 @@
 mod client;
 mod designs;
 mod experiment;
+mod netstat;
 mod serve;
 
 use std::io::{self, Write};
@@ -40,6 +41,7 @@ enum Command {
     Client(client::Arguments),
     Designs(designs::Arguments),
     Experiment(experiment::Arguments),
+    Netstat(netstat::Arguments),
 }
 
 /// What ends a command without success: a line for standard error and an exit status.
@@ -79,6 +81,7 @@ pub fn main() -> ExitCode {
             Command::Client(arguments) => client::run(&arguments),
             Command::Designs(arguments) => designs::run(&arguments),
             Command::Experiment(arguments) => experiment::run(&arguments),
+            Command::Netstat(arguments) => netstat::run(&arguments),
         },
         Err(error) => mistake(&error),
     };
@@ -111,7 +114,7 @@ fn mistake(error: &clap::Error) -> Result<(), Failure> {
 }
 
 /// The tools whose mistakes on the command line have a status of their own, as their peers' have.
-const USAGE: &[(&str, u8)] = &[];
+const USAGE: &[(&str, u8)] = &[("netstat", 3)];
 
 /// The exit status of a mistake on the command line.
 fn usage_status() -> u8 {

@@ -33,6 +33,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["experiment", "herd"], &["--workers", "--connections", "--json", "15", "200", "Examples:"]),
     (&["experiment", "balance"], &["--workers", "--connections", "--json", "300", "Examples:"]),
     (&["experiment", "backlog"], &["--json", "Examples:"]),
+    (&["netstat"], &["-t", "-W", "-4", "--json", "--watch <SECONDS>", "-tulpne", "Examples:"]),
 ];
 
 #[test]

@@ -8,6 +8,8 @@
 mod arpa_inet;
 /// The tests' own check: no wrapper without a test.
 mod complete;
+/// Linux's getdents64.
+mod dirent;
 /// Linux's `<sys/epoll.h>`.
 mod epoll;
 /// `<errno.h>`: errors print what C prints.
@@ -34,6 +36,8 @@ mod poll;
 mod prctl;
 /// `<pthread.h>`: threads and mutexes.
 mod pthread;
+/// `<pwd.h>`: users.
+mod pwd;
 /// Which sockets are ready for what: select's three sets and poll's events, side by side.
 mod readiness;
 /// What Linux lets a process give up.
@@ -44,6 +48,8 @@ mod semaphore;
 mod signal;
 /// Linux's `<sys/signalfd.h>`.
 mod signalfd;
+/// Linux's netlink sock_diag.
+mod sock_diag;
 /// Socket options: what can be set, what is read back.
 mod sockopt;
 /// Socket options: what they change.

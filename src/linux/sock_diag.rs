@@ -215,8 +215,8 @@ pub fn sock_diag() -> Result<OwnedFd> {
 /// The most that the kernel puts into one answer.
 const ANSWER_MAX: usize = 32 * 1024;
 
-/// All sockets of a family and a protocol that are in one of these states, in the kernel's order: the one
-/// function here that is no single call, but a `send` and as many `recv` as the answer has parts.
+/// Tells all sockets of a family and a protocol that are in one of these states, in the kernel's order: the
+/// one function here that is no single call, but a `send` and as many `recv` as the answer has parts.
 ///
 /// # Errors
 ///
@@ -227,7 +227,8 @@ pub fn dump(
     family: c_int,
     protocol: c_int,
     states: u32,
-) -> Result<Vec<inet_diag_msg>> {
+    mut each: impl FnMut(&inet_diag_msg),
+) -> Result<()> {
     let request = inet_diag_request {
         sdiag_family: family as u8,
         sdiag_protocol: protocol as u8,
@@ -237,7 +238,6 @@ pub fn dump(
     };
     send(&sockfd, &request.bytes(), 0)?;
     let mut buffer = vec![0; ANSWER_MAX];
-    let mut sockets = Vec::new();
     loop {
         let length = match recv(&sockfd, &mut buffer, 0) {
             Ok(length) => length,
@@ -247,8 +247,8 @@ pub fn dump(
         let messages = buffer.get(..length).unwrap_or(&buffer);
         for answer in answers(messages, request.nlmsg_seq) {
             match answer {
-                Some(Answer::Socket(socket)) => sockets.push(socket),
-                Some(Answer::Done) => return Ok(sockets),
+                Some(Answer::Socket(socket)) => each(&socket),
+                Some(Answer::Done) => return Ok(()),
                 Some(Answer::Refused(errno)) => return Err(Error::new("sock_diag", errno)),
                 Some(Answer::Other) => {}
                 None => return Err(Error::new("sock_diag", EPROTO)),

@@ -1,6 +1,6 @@
 //! Linux's sock_diag: the kernel's table of sockets, and what is made of answers that nobody would send.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use proptest::prelude::*;
 use socklab::linux::sock_diag::{
@@ -8,6 +8,7 @@ use socklab::linux::sock_diag::{
     inet_diag_request, sock_diag, sockaddr_nl, state,
 };
 use socklab::linux::tcp_info::{TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN};
+use socklab::posix::Result;
 use socklab::posix::error::{EBADF, EINVAL, ENOENT, EPROTO, EPROTONOSUPPORT};
 use socklab::posix::netinet_in::{
     IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPV6_V6ONLY, sockaddr_in6,
@@ -29,6 +30,18 @@ fn inode(fd: &impl AsRawFd) -> u32 {
     digits.expect("a socket").parse().expect("a number")
 }
 
+/// What a dump tells.
+fn told(
+    netlink: impl AsFd,
+    family: std::ffi::c_int,
+    protocol: std::ffi::c_int,
+    states: u32,
+) -> Result<Vec<inet_diag_msg>> {
+    let mut table = Vec::new();
+    dump(netlink, family, protocol, states, |row| table.push(*row))?;
+    Ok(table)
+}
+
 /// The rows of a socket.
 fn rows(
     fd: &impl AsRawFd,
@@ -37,7 +50,7 @@ fn rows(
     states: u32,
 ) -> Vec<inet_diag_msg> {
     let inode = inode(fd);
-    let table = dump(sock_diag().expect("sock_diag"), family, protocol, states).expect("dump");
+    let table = told(sock_diag().expect("sock_diag"), family, protocol, states).expect("dump");
     table.into_iter().filter(|row| row.idiag_inode == inode).collect()
 }
 
@@ -113,7 +126,7 @@ fn a_table_of_many_answers() {
     // More than fit the kernel's largest answer.
     let sockets: Vec<_> = (0..600).map(|_| bound(udp()).0).collect();
     let table =
-        dump(sock_diag().expect("sock_diag"), AF_INET, IPPROTO_UDP, EVERY_STATE).expect("dump");
+        told(sock_diag().expect("sock_diag"), AF_INET, IPPROTO_UDP, EVERY_STATE).expect("dump");
     let mut inodes: Vec<u32> = table.iter().map(|row| row.idiag_inode).collect();
     inodes.sort_unstable();
     for socket in &sockets {
@@ -134,16 +147,16 @@ fn only_the_kernel_can_answer() {
 #[test]
 fn errors() {
     let netlink = sock_diag().expect("sock_diag");
-    row("sock_diag", "no such family", dump(&netlink, 77, IPPROTO_TCP, EVERY_STATE), EINVAL);
-    row("sock_diag", "no such protocol", dump(&netlink, AF_INET, 254, EVERY_STATE), ENOENT);
-    row("send", "not open", dump(not_open(), AF_INET, IPPROTO_TCP, EVERY_STATE), EBADF);
+    row("sock_diag", "no such family", told(&netlink, 77, IPPROTO_TCP, EVERY_STATE), EINVAL);
+    row("sock_diag", "no such protocol", told(&netlink, AF_INET, 254, EVERY_STATE), ENOENT);
+    row("send", "not open", told(not_open(), AF_INET, IPPROTO_TCP, EVERY_STATE), EBADF);
     // Of two sockets that are no kernel, one sends the other nonsense.
     let [one, other] = crate::support::unix_pair();
     send(&other, b"nonsense", 0).expect("send");
-    row("sock_diag", "nonsense", dump(&one, AF_INET, IPPROTO_TCP, EVERY_STATE), EPROTO);
+    row("sock_diag", "nonsense", told(&one, AF_INET, IPPROTO_TCP, EVERY_STATE), EPROTO);
     row("socket", "no such netlink", socket(AF_NETLINK, SOCK_RAW, 31), EPROTONOSUPPORT);
     // It is told a family at a time, and that of no Internet protocol is another question.
-    let _ = dump(&netlink, AF_UNIX, 0, EVERY_STATE);
+    let _ = told(&netlink, AF_UNIX, 0, EVERY_STATE);
 }
 
 const REQUEST: inet_diag_request = inet_diag_request {

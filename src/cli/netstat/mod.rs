@@ -96,15 +96,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         } else if !first && !arguments.json {
             text.push(b'\n');
         }
-        if arguments.json {
-            json(&snapshot, &mut text)?;
-        } else {
-            table.print(&snapshot.rows, &mut text);
-        }
         if first {
             notice(&snapshot);
         }
         let mut stdout = io::stdout().lock();
+        if arguments.json {
+            json(&snapshot, &mut text)?;
+        } else {
+            table.print(&snapshot.rows, &mut text, &mut stdout)?;
+        }
         stdout.write_all(&text)?;
         stdout.flush()?;
         let Some(next) = next else { return Ok(()) };

@@ -1,8 +1,8 @@
 //! The table in netstat's columns, byte for byte where it has them; what it hides comes behind them.
 //!
-//! With 40,000 rows it counts how a row is made, so that it is written by hand into one buffer.
+//! With 40,000 rows it counts how a row is made: by hand, into one buffer.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
 use super::Show;
@@ -11,6 +11,9 @@ use crate::tool::netstat::{Family, Holder, Kind, Protocol, Row};
 
 /// How many characters of a process netstat shows.
 const PROGRAM_WIDTH: usize = 19;
+
+/// How much is written at once: what a pipe takes.
+const PIECE: usize = 64 * 1024;
 
 /// What makes the rows, and the names that it has looked up for earlier ones.
 pub(super) struct Table {
@@ -24,7 +27,13 @@ impl Table {
         Self { kind, show, names: Names::default() }
     }
 
-    pub(super) fn print(&mut self, rows: &[Row], text: &mut Vec<u8>) {
+    /// Writes it, in large pieces; the last one is left in `text`.
+    pub(super) fn print(
+        &mut self,
+        rows: &[Row],
+        text: &mut Vec<u8>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         let kind = match self.kind {
             Kind::Listening => "only servers",
             Kind::Connected => "w/o servers",
@@ -48,7 +57,12 @@ impl Table {
         text.push(b'\n');
         for row in rows {
             self.row(row, text);
+            if text.len() >= PIECE {
+                out.write_all(text)?;
+                text.clear();
+            }
         }
+        Ok(())
     }
 
     fn row(&mut self, row: &Row, text: &mut Vec<u8>) {

@@ -18,7 +18,7 @@ pub(super) fn dump(
     selection: &Selection,
     rows: &mut Vec<Row>,
 ) -> Result<()> {
-    let sockets = sock_diag::dump(
+    sock_diag::dump(
         netlink,
         match family {
             Family::IPv4 => AF_INET,
@@ -29,10 +29,8 @@ pub(super) fn dump(
             Protocol::Udp => IPPROTO_UDP,
         },
         states(protocol, selection),
-    )?;
-    rows.reserve(sockets.len());
-    rows.extend(sockets.iter().map(|socket| row(protocol, family, socket)));
-    Ok(())
+        |socket| rows.push(row(protocol, family, socket)),
+    )
 }
 
 fn states(protocol: Protocol, selection: &Selection) -> u32 {

@@ -129,7 +129,9 @@ fn compare(options: &Options) -> ExitCode {
     let (sockets, rounds) =
         if options.quick { (vec![5, 600], 2) } else { (options.sockets.clone(), options.rounds) };
     machine::descriptors();
-    report.line(format!("{}; {rounds} rounds", machine::description()));
+    // What is started inherits it: others on this machine do not come between.
+    let first = if machine::real_time() { "; they run before all others" } else { "" };
+    report.line(format!("{}; {rounds} rounds{first}", machine::description()));
     let mut programs = vec![
         Program { name: "ours", command: ours },
         Program { name: "ours again", command: ours },

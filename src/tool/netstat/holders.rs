@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use std::ffi::{CStr, c_int};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use serde::Serialize;
@@ -40,7 +42,7 @@ pub(super) fn find(rows: &mut [Row]) -> bool {
     if wanted.is_empty() {
         return false;
     }
-    let found = search(&pids(), &wanted);
+    let found = search(pids(), &wanted.into());
     let mut processes: HashMap<c_int, String> = HashMap::new();
     let mut missing = false;
     for row in rows.iter_mut().filter(|row| row.inode != 0) {
@@ -102,11 +104,11 @@ const FEW: usize = 8 * 1024;
 /// How many descriptors a thread follows before it takes the next so many.
 const SHARE: usize = 512;
 
-/// With fewer shares than this, another thread does not pay: on a busy machine it is late.
+/// With fewer shares than this, another thread does not pay.
 const FEW_SHARES: usize = 4;
 
 /// Nor with fewer processes than this.
-const FEW_PROCESSES: usize = 256;
+const FEW_PROCESSES: usize = 64;
 
 /// A process with many descriptors.
 #[derive(Debug)]
@@ -119,14 +121,15 @@ struct Large {
     seen: Option<usize>,
 }
 
-fn search(pids: &[c_int], wanted: &[u32]) -> Found {
+fn search(pids: Vec<c_int>, wanted: &Arc<[u32]>) -> Found {
     let mut found = Found::default();
     let mut large = Vec::new();
     let workers = if pids.len() < FEW_PROCESSES { 1 } else { processors() };
-    for (more, rest) in in_parallel(workers, pids.len(), 8, |range| {
+    let wanted_by_all = Arc::clone(wanted);
+    for (more, rest) in in_parallel(workers, pids.len(), 8, move |range| {
         let (mut found, mut large) = (Found::default(), Vec::new());
         for &pid in pids.get(range).unwrap_or(&[]) {
-            large.extend(look_into(pid, wanted, &mut found));
+            large.extend(look_into(pid, &wanted_by_all, &mut found));
         }
         (found, large)
     }) {
@@ -164,7 +167,7 @@ fn look_into(pid: c_int, wanted: &[u32], found: &mut Found) -> Option<Large> {
 
 /// Those with many: first the numbers that are most likely there, without a list of them, which takes a
 /// quarter of the time; then, where that was not all, those that are left of the list.
-fn search_large(large: &mut [Large], wanted: &[u32], found: &mut Found) {
+fn search_large(large: &mut [Large], wanted: &Arc<[u32]>, found: &mut Found) {
     let fds = |large: &Large| (0..large.dense).filter_map(|fd| fd.try_into().ok()).collect();
     share(large, wanted, found, fds);
     share(large, wanted, found, |large| {
@@ -184,25 +187,22 @@ fn search_large(large: &mut [Large], wanted: &[u32], found: &mut Found) {
 /// Follows some descriptors of each process, with all processors.
 fn share(
     large: &mut [Large],
-    wanted: &[u32],
+    wanted: &Arc<[u32]>,
     found: &mut Found,
     fds: impl Fn(&Large) -> Vec<c_int>,
 ) {
-    let fds: Vec<Vec<c_int>> = large.iter().map(fds).collect();
-    let shares: Vec<(usize, &[c_int])> = fds
-        .iter()
-        .enumerate()
-        .flat_map(|(at, fds)| fds.chunks(SHARE).map(move |fds| (at, fds)))
-        .collect();
-    let pids: Vec<c_int> = large.iter().map(|large| large.pid).collect();
+    let mut shares: Vec<(usize, c_int, Vec<c_int>)> = Vec::new();
+    for (at, large) in large.iter().enumerate() {
+        shares.extend(fds(large).chunks(SHARE).map(|fds| (at, large.pid, fds.to_vec())));
+    }
     let workers = if shares.len() < FEW_SHARES { 1 } else { processors() };
-    for done in in_parallel(workers, shares.len(), 1, |range| {
-        let (at, fds) = *shares.get(range.start)?;
-        let pid = *pids.get(at)?;
-        let folder = descriptors_of(pid).ok()?;
+    let wanted = Arc::clone(wanted);
+    for done in in_parallel(workers, shares.len(), 1, move |range| {
+        let (at, pid, fds) = shares.get(range.start)?;
+        let folder = descriptors_of(*pid).ok()?;
         let mut found = Found::default();
-        let seen = follow(pid, &folder, fds, wanted, &mut found);
-        Some((at, seen, found))
+        let seen = follow(*pid, &folder, fds, &wanted, &mut found);
+        Some((*at, seen, found))
     }) {
         let Some((at, seen, more)) = done else { continue };
         if let Some(large) = large.get_mut(at) {
@@ -279,34 +279,51 @@ fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(16)
 }
 
-/// Runs `work` on the ranges of so many things, `step` at a time, by so many threads of which the calling one
-/// is the first.
-fn in_parallel<T: Send>(
+/// Runs `work`, which never panics, on the ranges of so many things, `step` at a time, by so many threads of which the
+/// calling one is the first. It waits for what others have begun, but not for a thread that comes late: on a busy
+/// machine it may be so late that nothing is left.
+fn in_parallel<T: Send + 'static>(
     workers: usize,
     things: usize,
     step: usize,
-    work: impl Fn(std::ops::Range<usize>) -> T + Sync,
+    work: impl Fn(Range<usize>) -> T + Send + Sync + 'static,
 ) -> Vec<T> {
     let next = AtomicUsize::new(0);
-    let take_turns = || {
-        let mut done = Vec::new();
-        loop {
-            let first = next.fetch_add(step, Ordering::Relaxed);
-            if first >= things {
-                return done;
+    let shared = Arc::new((next, Mutex::new((0, Vec::new())), Condvar::new(), work));
+    let take_turns = {
+        let shared = Arc::clone(&shared);
+        move || {
+            let (next, results, all_done, work) = &*shared;
+            loop {
+                let first = next.fetch_add(step, Ordering::Relaxed);
+                if first >= things {
+                    return;
+                }
+                let range = first..things.min(first + step);
+                let count = range.len();
+                let result = work(range);
+                let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                results.0 += count;
+                results.1.push(result);
+                if results.0 == things {
+                    all_done.notify_all();
+                }
             }
-            done.push(work(first..things.min(first + step)));
         }
     };
-    thread::scope(|scope| {
+    for _ in 1..workers {
         // Where no thread can be had, those that there are do the work.
-        let others: Vec<_> = (1..workers)
-            .map_while(|_| thread::Builder::new().spawn_scoped(scope, take_turns).ok())
-            .collect();
-        let mut done = take_turns();
-        done.extend(others.into_iter().flat_map(|other| other.join().unwrap_or_default()));
-        done
-    })
+        if thread::Builder::new().spawn(take_turns.clone()).is_err() {
+            break;
+        }
+    }
+    take_turns();
+    let (_, results, all_done, _) = &*shared;
+    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+    while results.0 < things {
+        results = all_done.wait(results).unwrap_or_else(PoisonError::into_inner);
+    }
+    std::mem::take(&mut results.1)
 }
 
 /// What a process calls itself.

@@ -29,10 +29,10 @@ LIBURING := liburing (Debian, Ubuntu: liburing-dev; Fedora: liburing-devel; Arch
 C_BENCH := target/c/bench/fibonacci target/c/bench/fibonacci-O0 target/c/bench/fibonacci-inlined
 
 TOOLS := gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname getprotobynumber getaddrinfo \
-	getnameinfo knock traceroute sockopt readiness nc
+	getnameinfo knock traceroute sockopt readiness nc netstat
 
 .PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
-	bench-stalls bench-mixed bench-idle bench-nc experiments instructions tools liburing \
+	bench-stalls bench-mixed bench-idle bench-nc bench-netstat experiments instructions tools liburing \
 	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) FORCE
 .DELETE_ON_ERROR:
 
@@ -104,7 +104,10 @@ bench-idle: c ## ten thousand idle clients: what they cost the designs with even
 bench-nc: ## netcat against its peers: throughput and system calls
 	cargo bench --quiet --bench nc -- $(ARGS)
 
-bench: bench-service bench-stalls bench-mixed bench-idle bench-nc ## all benchmarks: ten minutes or so
+bench-netstat: $(SOCKLAB) ## socklab netstat beside netstat and ss, with up to 40,000 sockets
+	cargo bench --quiet --bench netstat -- $(ARGS)
+
+bench: bench-service bench-stalls bench-mixed bench-idle bench-nc bench-netstat ## all benchmarks: ten minutes or so
 
 clean: ## remove what was built
 	rm -rf target

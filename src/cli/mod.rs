@@ -7,6 +7,7 @@ mod designs;
 mod experiment;
 mod knock;
 mod nc;
+mod netstat;
 mod readiness;
 mod resolve;
 mod serve;
@@ -54,6 +55,7 @@ enum Command {
     Sockopt(sockopt::Arguments),
     Readiness(readiness::Arguments),
     Nc(Box<nc::Arguments>),
+    Netstat(netstat::Arguments),
 }
 
 /// What ends a command without success: a line for standard error and an exit status.
@@ -99,6 +101,7 @@ pub fn main() -> ExitCode {
             Command::Sockopt(arguments) => sockopt::run(&arguments),
             Command::Readiness(arguments) => readiness::run(&arguments),
             Command::Nc(arguments) => nc::run(&arguments),
+            Command::Netstat(arguments) => netstat::run(&arguments),
         },
         Err(error) => mistake(&error),
     };
@@ -142,6 +145,7 @@ const USAGE: &[(&str, u8)] = &[
     ("getnameinfo", 1),
     ("knock", knock::NOT_ASKED),
     ("nc", 1),
+    ("netstat", 3),
 ];
 
 /// The exit status of a mistake on the command line.

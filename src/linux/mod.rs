@@ -1,5 +1,6 @@
 //! What only Linux has, under the rules of [`crate::posix`].
 
+pub mod dirent;
 pub mod epoll;
 pub mod error_queue;
 pub mod eventfd;
@@ -13,6 +14,7 @@ pub mod pwritev2;
 pub mod sandbox;
 pub mod sched;
 pub mod signalfd;
+pub mod sock_diag;
 pub mod socket_filter;
 pub mod socket_options;
 pub mod sys_mman;

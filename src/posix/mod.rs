@@ -29,6 +29,7 @@ pub mod netinet_in;
 pub mod netinet_tcp;
 pub mod poll;
 pub mod pthread;
+pub mod pwd;
 pub mod semaphore;
 pub mod signal;
 pub mod sys_mman;

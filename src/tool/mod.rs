@@ -6,6 +6,7 @@ pub mod icmp;
 pub mod knock;
 mod loopback;
 pub mod nc;
+pub mod netstat;
 pub mod readiness;
 pub mod resolve;
 mod returned;

@@ -33,6 +33,7 @@ macro_rules! pages {
 pages! {
     the_tour "README.md"
     debugging "docs/debugging.md"
+    netstat "docs/netstat.md"
     udp_time "docs/udp_time.md"
     iterative "docs/iterative.md"
     forked "docs/forked.md"

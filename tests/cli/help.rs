@@ -62,6 +62,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["sockopt", "set"], &["<NAME=VALUE>", "--tcp", "--udp", "-6", "--json", "Examples:"]),
     (&["sockopt", "show"], &["[NAME]", "--json", "Examples:"]),
     (&["readiness"], &["--json", "Examples:"]),
+    (&["netstat"], &["-t", "-W", "-4", "--json", "--watch <SECONDS>", "-tulpne", "Examples:"]),
 ];
 
 #[test]

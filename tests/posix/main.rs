@@ -8,6 +8,8 @@
 mod arpa_inet;
 /// The tests' own check: no wrapper without a test.
 mod complete;
+/// Linux's getdents64.
+mod dirent;
 /// Linux's `<sys/epoll.h>`.
 mod epoll;
 /// `<errno.h>`: errors print what C prints.
@@ -36,6 +38,8 @@ mod poll;
 mod prctl;
 /// `<pthread.h>`: threads and mutexes.
 mod pthread;
+/// `<pwd.h>`: users.
+mod pwd;
 /// Linux's `pwritev2`: a write that does not block.
 mod pwritev2;
 /// Which sockets are ready for what: select's three sets and poll's events, side by side.
@@ -50,6 +54,8 @@ mod semaphore;
 mod signal;
 /// Linux's `<sys/signalfd.h>`.
 mod signalfd;
+/// Linux's netlink sock_diag.
+mod sock_diag;
 /// Linux's `SO_ATTACH_FILTER`.
 mod socket_filter;
 /// Socket options: what can be set, what is read back.

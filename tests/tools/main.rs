@@ -4,6 +4,8 @@
 mod support;
 
 mod knock;
+mod nc;
+mod netstat;
 mod network;
 mod readiness;
 mod resolve;
@@ -21,4 +23,3 @@ fn without_privilege(args: &[&str]) -> Result<std::process::Output, String> {
     // The folder may be one that only root may enter.
     command.output().map_err(|error| error.to_string())
 }
-mod nc;

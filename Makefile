@@ -13,12 +13,14 @@ CFLAGS := -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wpedantic -Wshadow -Wconv
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 # The C programs are found, not listed: one for each file.
-SHARED := $(wildcard c-compat/common/*.c c-compat/service/*.c) c-compat/clients.c c-compat/table.c c-compat/client/common.c
+SHARED := $(wildcard c-compat/common/*.c c-compat/service/*.c) c-compat/clients.c c-compat/table.c c-compat/client/common.c \
+	c-compat/resolve/common.c c-compat/resolve/constants.c
 HEADERS := $(wildcard c-compat/*.h c-compat/*/*.h)
-PROGRAMS := $(patsubst c-compat/%.c,%,$(filter-out $(SHARED),$(wildcard c-compat/*.c c-compat/client/*.c)))
+PROGRAMS := $(patsubst c-compat/%.c,%,$(filter-out $(SHARED),$(wildcard c-compat/*.c c-compat/client/*.c \
+	c-compat/resolve/*.c)))
 # Those with threads have a build under the thread sanitizer too.
 THREADED := $(basename $(notdir $(shell grep -l pthread_create c-compat/*.c)))
-DESIGNS := $(filter-out client/%,$(PROGRAMS))
+DESIGNS := $(filter-out client/% resolve/%,$(PROGRAMS))
 # Only uring needs liburing: it comes last, so that all others are built where there is none.
 C := $(addprefix target/c/,$(filter-out uring,$(PROGRAMS)) uring)
 C_SANITIZED := $(addprefix target/c/sanitized/,$(PROGRAMS)) \
@@ -26,8 +28,11 @@ C_SANITIZED := $(addprefix target/c/sanitized/,$(PROGRAMS)) \
 LIBURING := liburing (Debian, Ubuntu: liburing-dev; Fedora: liburing-devel; Arch: liburing; Alpine: liburing-dev)
 C_BENCH := target/c/bench/fibonacci target/c/bench/fibonacci-O0 target/c/bench/fibonacci-inlined
 
-.PHONY: help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
-	bench-stalls bench-mixed bench-idle experiments instructions tools liburing \
+TOOLS := gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname getprotobynumber getaddrinfo \
+	getnameinfo knock traceroute sockopt readiness nc netstat
+
+.PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
+	bench-stalls bench-mixed bench-idle bench-nc bench-netstat experiments instructions tools liburing \
 	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) FORCE
 .DELETE_ON_ERROR:
 
@@ -54,6 +59,10 @@ client: $(SOCKLAB) ## ask a Fibonacci server: make client N=30
 
 client-time: $(SOCKLAB) ## ask a time server
 	@exec $(SOCKLAB) client time $(HOST) $(PORT) $(ARGS)
+
+# The tools take their arguments from ARGS: make netstat ARGS=-tulpn
+$(TOOLS): $(SOCKLAB)
+	@exec $(SOCKLAB) $@ $(ARGS)
 
 experiments: $(SOCKLAB) ## what the kernel does: whom it wakes, who gets it, how many wait
 	@$(SOCKLAB) experiment herd
@@ -92,7 +101,13 @@ bench-mixed: c ## cheap requests beside costly ones: latencies, as ratios
 bench-idle: c ## ten thousand idle clients: what they cost the designs with events
 	cargo bench --quiet --bench idle -- $(ARGS)
 
-bench: bench-service bench-stalls bench-mixed bench-idle ## all benchmarks: ten minutes or so
+bench-nc: ## netcat against its peers: throughput and system calls
+	cargo bench --quiet --bench nc -- $(ARGS)
+
+bench-netstat: $(SOCKLAB) ## socklab netstat beside netstat and ss, with up to 40,000 sockets
+	cargo bench --quiet --bench netstat -- $(ARGS)
+
+bench: bench-service bench-stalls bench-mixed bench-idle bench-nc bench-netstat ## all benchmarks: ten minutes or so
 
 clean: ## remove what was built
 	rm -rf target

@@ -122,7 +122,20 @@ void connected(int connfd);
 void close_connected(int connfd);
 void end_connected(void);
 
+/* What others said, without its last line's end, and with nothing that a terminal would obey: a question
+   mark for each control character, U+FFFD for what is not UTF-8; until the next call. The second one
+   has a question mark for the ends of lines too, and lasts until it is called twice more. */
+const char *printable(const char *bytes, size_t length);
+const char *printable_line(const char *bytes, size_t length);
+
+/* An address and its port as numbers: 127.0.0.1:9000, [::1]:9000. */
+const char *address(const struct sockaddr_storage *addr, socklen_t addrlen);
+
+/* The exit status of a mistake on the command line: 2, where a program does not say otherwise. */
+extern int usage_status;
+
 /* Values on a command line. */
+bool whole_number(const char *text, unsigned long largest, unsigned long *number);
 unsigned short port_of(const char *option, const char *text);
 struct timeval seconds_of(const char *option, const char *text);
 _Noreturn void usage(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -10,6 +10,10 @@ pub mod server;
 
 pub mod client;
 
+pub mod net;
+
+pub mod tool;
+
 pub mod experiment;
 
 pub mod cli;

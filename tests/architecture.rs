@@ -12,9 +12,11 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("server", &["server", "service", "posix", "linux"], &["proptest"]),
     ("client", &["client", "service", "posix", "linux"], &[]),
     ("experiment", &["experiment", "posix", "linux"], &["serde"]),
+    ("net", &["net", "posix", "linux"], &["proptest"]),
+    ("tool", &["tool", "net", "posix", "linux"], &["serde", "proptest"]),
     (
         "cli",
-        &["cli", "server", "client", "service", "experiment", "posix", "linux"],
+        &["cli", "server", "client", "service", "tool", "net", "experiment", "posix", "linux"],
         &["clap", "comfy_table", "serde", "serde_json"],
     ),
 ];

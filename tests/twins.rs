@@ -10,6 +10,18 @@ use socklab::server::DESIGNS;
 /// The clients and their files.
 const CLIENTS: &[&str] = &["fibonacci", "nonblocking", "time"];
 
+/// The resolver's functions and their C programs.
+const FUNCTIONS: &[&str] = &[
+    "getaddrinfo",
+    "gethostbyaddr",
+    "gethostbyname",
+    "getnameinfo",
+    "getprotobyname",
+    "getprotobynumber",
+    "getservbyname",
+    "getservbyport",
+];
+
 /// The same thing under the name that each language gives it: Rust's, C's.
 const RENAMED: &[(&str, &str)] = &[
     // pause() is a system call in C.
@@ -218,5 +230,29 @@ fn clients_make_the_same_calls_in_the_same_order() {
         let rust = format!("src/client/{client}.rs");
         let c = format!("c-compat/client/{client}.c");
         assert_same_calls((&rust, function), (&c, "\nint main("));
+    }
+}
+
+/// Each function of the resolver has one C program, and both languages call that function, and no other of
+/// them; but for getnameinfo(), whose address getaddrinfo() reads.
+#[test]
+fn functions_of_the_resolver_have_their_programs() {
+    let named: BTreeSet<String> = FUNCTIONS.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(stems("c-compat/resolve", "c", &["common", "constants"]), named);
+    let rust_file = "src/tool/resolve/mod.rs";
+    // getaddrinfo() stands in a function of its own there.
+    let rust = read(rust_file).replace(" ask(", " getaddrinfo(");
+    let owned = |names: &[&str]| names.iter().map(|name| String::from(*name)).collect::<Vec<_>>();
+    for function in FUNCTIONS {
+        let c_file = format!("c-compat/resolve/{function}.c");
+        let in_rust = calls(body(&rust, &format!("\npub fn {function}("), rust_file), &named);
+        let in_c = calls(body(&read(&c_file), "\nint main(", &c_file), &named);
+        let expected = match *function {
+            // For IPv4 and for IPv6.
+            "gethostbyaddr" => vec!["gethostbyaddr", "gethostbyaddr"],
+            "getnameinfo" => vec!["getaddrinfo", "getnameinfo"],
+            name => vec![name],
+        };
+        assert_eq!((in_rust, in_c), (owned(&expected), owned(&expected)), "{function}");
     }
 }

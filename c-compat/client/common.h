@@ -23,10 +23,7 @@ int connect_to(const char *host, unsigned short port, int socktype, struct timev
 /* A client's failed call, with whom it was about; exit status 1. */
 _Noreturn void client_dies(const char *call, const char *host, unsigned short port);
 
-/* What a server said, without its last line's end, and with nothing that a terminal would obey: a
-   question mark for each control character, U+FFFD for what is not UTF-8. */
 enum { ANSWER_MOST = 4096 }; /* more than any server here says, in bytes */
-const char *printable(const char *bytes, size_t length);
 
 /* The help of a client; exit status 0. */
 _Noreturn void client_help(const char *name, const char *twin, const char *arguments);

@@ -9,9 +9,6 @@
 extern struct sockaddr_storage servaddr;
 extern socklen_t servaddrlen;
 
-/* An address and its port as numbers: 127.0.0.1:9000, [::1]:9000. */
-const char *address(const struct sockaddr_storage *addr, socklen_t addrlen);
-
 /* The process that is the server, and its listening socket until a request to stop has ended it. */
 extern atomic_int server;
 extern atomic_int listenfd_to_end;

@@ -10,6 +10,8 @@
 #include "../service/fibonacci.h"
 #include "internal.h"
 
+int usage_status = 2;
+
 _Noreturn void usage(const char *format, ...)
 {
     va_list arguments;
@@ -18,7 +20,7 @@ _Noreturn void usage(const char *format, ...)
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);
-    exit(2);
+    exit(usage_status);
 }
 
 _Noreturn void unexpected(const char *argument)
@@ -47,7 +49,7 @@ bool option(int argc, char **argv, int *i, const char *name, const char *metavar
     return true;
 }
 
-static bool whole_number(const char *text, unsigned long largest, unsigned long *number)
+bool whole_number(const char *text, unsigned long largest, unsigned long *number)
 {
     char *end;
     errno = 0;

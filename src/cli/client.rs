@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, port, seconds};
+use super::{Failure, port, printable, seconds};
 use crate::client::nonblocking::Event;
 use crate::client::{fibonacci, nonblocking, time};
 use crate::posix::Error;
@@ -159,14 +159,6 @@ fn failure(error: Error, host: &str, port: u16) -> Failure {
         _ => "",
     };
     Failure::new(format!("{error} ({host} port {port}{why})"))
-}
-
-/// What a server said, without its last line's end, and with nothing that a terminal would obey: a
-/// question mark for each control character, U+FFFD for what is not UTF-8.
-fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let text = text.trim_end_matches(['\r', '\n']).replace("\r\n", "\n");
-    text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
 }
 
 /// `-n`

@@ -5,7 +5,14 @@
 mod client;
 mod designs;
 mod experiment;
+mod knock;
+mod nc;
+mod netstat;
+mod readiness;
+mod resolve;
 mod serve;
+mod sockopt;
+mod traceroute;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -27,7 +34,8 @@ Examples:
   socklab designs             the servers, and what breaks them
   socklab serve forked        one of them, until Ctrl-C
   socklab client fib -n 30    in another terminal
-  socklab experiment herd     what the kernel does"
+  socklab experiment herd     what the kernel does
+  socklab knock localhost 80  what comes back from a port"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -40,6 +48,14 @@ enum Command {
     Client(client::Arguments),
     Designs(designs::Arguments),
     Experiment(experiment::Arguments),
+    #[command(flatten)]
+    Resolve(resolve::Function),
+    Knock(knock::Arguments),
+    Traceroute(traceroute::Arguments),
+    Sockopt(sockopt::Arguments),
+    Readiness(readiness::Arguments),
+    Nc(Box<nc::Arguments>),
+    Netstat(netstat::Arguments),
 }
 
 /// What ends a command without success: a line for standard error and an exit status.
@@ -79,6 +95,13 @@ pub fn main() -> ExitCode {
             Command::Client(arguments) => client::run(&arguments),
             Command::Designs(arguments) => designs::run(&arguments),
             Command::Experiment(arguments) => experiment::run(&arguments),
+            Command::Resolve(function) => resolve::run(&function),
+            Command::Knock(arguments) => knock::run(&arguments),
+            Command::Traceroute(arguments) => traceroute::run(&arguments),
+            Command::Sockopt(arguments) => sockopt::run(&arguments),
+            Command::Readiness(arguments) => readiness::run(&arguments),
+            Command::Nc(arguments) => nc::run(&arguments),
+            Command::Netstat(arguments) => netstat::run(&arguments),
         },
         Err(error) => mistake(&error),
     };
@@ -105,9 +128,30 @@ fn mistake(error: &clap::Error) -> Result<(), Failure> {
             let text = error.render().to_string();
             let first = text.split("\n\n").next().unwrap_or_default();
             let words: Vec<&str> = first.split_whitespace().collect();
-            Err(Failure::usage(words.join(" ")))
+            Err(Failure { line: words.join(" "), status: usage_status() })
         }
     }
+}
+
+/// The tools whose mistakes on the command line have a status of their own, as their peers' have.
+const USAGE: &[(&str, u8)] = &[
+    ("gethostbyname", 1),
+    ("gethostbyaddr", 1),
+    ("getservbyname", 1),
+    ("getservbyport", 1),
+    ("getprotobyname", 1),
+    ("getprotobynumber", 1),
+    ("getaddrinfo", 1),
+    ("getnameinfo", 1),
+    ("knock", knock::NOT_ASKED),
+    ("nc", 1),
+    ("netstat", 3),
+];
+
+/// The exit status of a mistake on the command line.
+fn usage_status() -> u8 {
+    let command = std::env::args_os().nth(1).unwrap_or_default();
+    USAGE.iter().find(|(name, _)| command == *name).map_or(2, |(_, status)| *status)
 }
 
 /// `--port`
@@ -130,4 +174,17 @@ fn seconds(text: &str) -> Result<timeval, String> {
     }
     let microseconds = microseconds as i64;
     Ok(timeval { tv_sec: microseconds / 1_000_000, tv_usec: microseconds % 1_000_000 })
+}
+
+/// What somebody else said, without its last line's end, and with nothing that a terminal would obey: a
+/// question mark for each control character, U+FFFD for what is not UTF-8.
+fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim_end_matches(['\r', '\n']).replace("\r\n", "\n");
+    text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
+}
+
+/// What somebody else has chosen, as a part of a line.
+fn one_line(text: &str) -> String {
+    printable(text.as_bytes()).replace('\n', "?")
 }

@@ -15,13 +15,17 @@ pub struct tcp_info {
     pub tcpi_state: u8,
     before_rto: [u8; 7],
     before_unacked: [u32; 4],
-    /// Of a listening socket, how many connections wait in its queue: `ss` calls it Recv-Q.
+    /// How many segments the peer has not acknowledged. Of a listening socket, how many connections
+    /// wait in its queue: `ss` calls it Recv-Q.
     pub tcpi_unacked: u32,
     /// Of a listening socket, its backlog as the kernel took it: `ss` calls it Send-Q.
     pub tcpi_sacked: u32,
+    before_total_retrans: [u32; 17],
+    /// How many segments were sent again, a SYN among them.
+    pub tcpi_total_retrans: u32,
 }
 
-// SAFETY: 8 bytes and 6 integers of 4, without padding.
+// SAFETY: 8 bytes and 24 integers of 4, without padding.
 unsafe impl OptionValue for tcp_info {}
 
 /// The answer of [`SO_MEMINFO`]: counts that the `SK_MEMINFO_` constants number.
@@ -37,6 +41,12 @@ pub const SK_MEMINFO_DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
 pub const TCP_ESTABLISHED: u8 = 1;
 /// The SYN is sent, and nothing has come back.
 pub const TCP_SYN_SENT: u8 = 2;
+/// Closed, and the peer has not acknowledged it.
+pub const TCP_FIN_WAIT1: u8 = 4;
+/// Closed and acknowledged; the peer has not closed.
+pub const TCP_FIN_WAIT2: u8 = 5;
+/// Closed by both, this end first: the pair of addresses is kept for a while.
+pub const TCP_TIME_WAIT: u8 = 6;
 /// Not connected, or not any more.
 pub const TCP_CLOSE: u8 = 7;
 /// A listening socket.

@@ -10,9 +10,9 @@ pub use libc::{
     MSG_PEEK, MSG_TRUNC, MSG_WAITALL, SCM_RIGHTS, SHUT_RD, SHUT_RDWR, SHUT_WR, SO_ACCEPTCONN,
     SO_BROADCAST, SO_COOKIE, SO_DEBUG, SO_DOMAIN, SO_DONTROUTE, SO_ERROR, SO_KEEPALIVE, SO_LINGER,
     SO_OOBINLINE, SO_PROTOCOL, SO_RCVBUF, SO_RCVLOWAT, SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT,
-    SO_SNDBUF, SO_SNDLOWAT, SO_SNDTIMEO, SO_TYPE, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK,
-    SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM, SOL_SOCKET, SOMAXCONN, linger, sa_family_t,
-    sockaddr_storage, socklen_t, timeval,
+    SO_SNDBUF, SO_SNDLOWAT, SO_SNDTIMEO, SO_TYPE, SOCK_CLOEXEC, SOCK_DCCP, SOCK_DGRAM,
+    SOCK_NONBLOCK, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM, SOL_SOCKET, SOMAXCONN, linger,
+    sa_family_t, sockaddr_storage, socklen_t, timeval,
 };
 
 use super::error::{EINVAL, Error, Result};
@@ -46,11 +46,13 @@ unsafe impl SockAddr for sockaddr_in6 {
 // SAFETY: C's struct, of which a part that its family knows is in use; all of it is initialised,
 // since it can only be made by zeroing or by copying.
 unsafe impl SockAddr for sockaddr_storage {
-    /// 16 for `AF_INET`, 28 for `AF_INET6`, otherwise the whole storage.
+    /// 16 for `AF_INET`, 28 for `AF_INET6`, as far as the path goes for `AF_UNIX`, otherwise the whole
+    /// storage.
     fn socklen(&self) -> socklen_t {
         let length = match c_int::from(self.ss_family) {
             AF_INET => size_of::<sockaddr_in>(),
             AF_INET6 => size_of::<sockaddr_in6>(),
+            AF_UNIX => super::sys_un::addrlen(self),
             _ => size_of::<Self>(),
         };
         length as socklen_t

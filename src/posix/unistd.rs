@@ -84,6 +84,16 @@ pub fn dup2(oldfd: impl AsFd, newfd: impl AsFd) -> Result<c_int> {
     ffi::int("dup2", returned)
 }
 
+/// `ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t bufsiz)`: what a symbolic link in a
+/// folder says; returns how many bytes of `buf` that are, at most all of it, without a NUL.
+#[doc = manual!("readlink", "2")]
+pub fn readlinkat(dirfd: impl AsFd, path: &CStr, buf: &mut [u8]) -> Result<usize> {
+    let (to, bufsiz) = (buf.as_mut_ptr().cast(), buf.len());
+    // SAFETY: `path` ends in NUL, and `buf` is `bufsiz` writable bytes for the whole call.
+    let returned = unsafe { libc::readlinkat(raw(&dirfd), path.as_ptr(), to, bufsiz) };
+    ffi::size("readlinkat", returned)
+}
+
 /// `int execv(const char *path, char *const argv[])`: puts another program in this process's place,
 /// which keeps its id, its environment and its descriptors. Returns only if that fails.
 #[doc = manual!("exec", "3")]

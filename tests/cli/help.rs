@@ -29,10 +29,40 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["client", "time"], &["[HOST]", "[PORT]", "--timeout", "Examples:"]),
     (&["client", "nonblocking"], &["<HOST>", "<PORT>", "--timeout", "Examples:"]),
     (&["designs"], &["--markdown", "Examples:"]),
+    (
+        &["nc"],
+        &["-l", "-z", "0.0.0.0", "every network", "--no-shutdown", "Exit status", "Examples:"],
+    ),
     (&["experiment"], &["herd", "balance", "backlog"]),
     (&["experiment", "herd"], &["--workers", "--connections", "--json", "15", "200", "Examples:"]),
     (&["experiment", "balance"], &["--workers", "--connections", "--json", "300", "Examples:"]),
     (&["experiment", "backlog"], &["--json", "Examples:"]),
+    (&["gethostbyname"], &["<NAME>", "--json", "Examples:"]),
+    (&["gethostbyaddr"], &["<ADDR>", "--json", "Examples:"]),
+    (&["getservbyname"], &["<NAME>", "[PROTO]", "--json", "Examples:"]),
+    (&["getservbyport"], &["<PORT>", "[PROTO]", "--json", "Examples:"]),
+    (&["getprotobyname"], &["<NAME>", "--json", "Examples:"]),
+    (&["getprotobynumber"], &["<NUMBER>", "--json", "Examples:"]),
+    (
+        &["getaddrinfo"],
+        &["[HOST]", "[SERVICE]", "--family", "--type", "--proto", "--flags", "--json", "Examples:"],
+    ),
+    (&["getnameinfo"], &["<ADDR>", "<PORT>", "--flags", "--json", "Examples:"]),
+    (
+        &["knock"],
+        &["<HOST>", "<PORT>...", "--udp", "--wait", "--json", "Examples:", "Exit status:"],
+    ),
+    (
+        &["traceroute"],
+        &["<HOST>", "--tcp", "--port", "--queries", "-4", "--json", "Examples:", "!X"],
+    ),
+    (&["sockopt"], &["list", "get", "set", "show"]),
+    (&["sockopt", "list"], &["[PREFIX]", "--json", "Examples:"]),
+    (&["sockopt", "get"], &["<NAME>", "--tcp", "--udp", "-6", "--json", "Examples:"]),
+    (&["sockopt", "set"], &["<NAME=VALUE>", "--tcp", "--udp", "-6", "--json", "Examples:"]),
+    (&["sockopt", "show"], &["[NAME]", "--json", "Examples:"]),
+    (&["readiness"], &["--json", "Examples:"]),
+    (&["netstat"], &["-t", "-W", "-4", "--json", "--watch <SECONDS>", "-tulpne", "Examples:"]),
 ];
 
 #[test]
@@ -77,9 +107,12 @@ fn every_example_is_a_command() {
 
 #[test]
 fn alone_it_shows_its_help_and_fails() {
-    for (command, word) in
-        [(&[][..], "serve"), (&["client"], "nonblocking"), (&["experiment"], "herd")]
-    {
+    for (command, word) in [
+        (&[][..], "serve"),
+        (&["client"], "nonblocking"),
+        (&["experiment"], "herd"),
+        (&["sockopt"], "list"),
+    ] {
         let output = run(command);
         assert_eq!(output.status.code(), Some(2));
         assert!(output.stdout.is_empty() && stderr(&output).contains(word), "{output:?}");

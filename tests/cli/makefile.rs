@@ -91,6 +91,36 @@ fn every_design_can_be_run_in_both_languages() {
 }
 
 #[test]
+fn functions_of_the_resolver_can_be_run_in_both_languages() {
+    let socklab = env!("CARGO_BIN_EXE_socklab");
+    for function in [
+        "gethostbyname",
+        "gethostbyaddr",
+        "getservbyname",
+        "getservbyport",
+        "getprotobyname",
+        "getprotobynumber",
+        "getaddrinfo",
+        "getnameinfo",
+    ] {
+        let rust = make(&["-n", function, "ARGS=localhost"]);
+        assert_eq!(rust.trim_end(), format!("exec {socklab} {function} localhost"));
+        for folder in ["target/c", "target/c/sanitized"] {
+            // Always made anew: what would be done to make it.
+            let c = make(&[
+                "-n",
+                "-W",
+                "Makefile",
+                "-W",
+                &format!("c-compat/resolve/{function}.c"),
+                &format!("{folder}/resolve/{function}"),
+            ]);
+            assert!(c.contains(&format!("-o {folder}/resolve/{function} ")), "{c}");
+        }
+    }
+}
+
+#[test]
 fn what_decides_calls_the_tests_first() {
     let script = std::fs::read_to_string(root().join(".ci/run")).expect(".ci/run");
     let commands: Vec<&str> = script

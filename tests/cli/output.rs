@@ -4,12 +4,20 @@ use std::process::{Command, Output, Stdio};
 
 use crate::support;
 
-const TABLES: [&[&str]; 5] = [
+const TABLES: &[&[&str]] = &[
     &["designs"],
     &["designs", "--markdown"],
     &["--help"],
     &["experiment", "backlog"],
     &["experiment", "backlog", "--json"],
+    &["sockopt", "list"],
+    &["sockopt", "get", "SO_TYPE"],
+    &["sockopt", "set", "SO_RCVBUF=1", "--json"],
+    &["sockopt", "show", "IP_PKTINFO"],
+    &["readiness"],
+    &["netstat", "-tuln"],
+    &["netstat", "-tuln", "--json"],
+    &["netstat", "-tuln", "--watch", "1000"],
 ];
 
 fn assert_failed(output: &Output, line: &str) {
@@ -19,7 +27,7 @@ fn assert_failed(output: &Output, line: &str) {
 
 #[test]
 fn nobody_reads_any_more() {
-    for args in TABLES {
+    for &args in TABLES {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let output = support::socklab().args(args).stdout(writer).stderr(Stdio::piped()).output();
@@ -29,7 +37,7 @@ fn nobody_reads_any_more() {
 
 #[test]
 fn a_full_disk() {
-    for args in TABLES {
+    for &args in TABLES {
         let full = std::fs::File::options().write(true).open("/dev/full").expect("/dev/full");
         let output = support::socklab().args(args).stdout(full).stderr(Stdio::piped()).output();
         assert_failed(&output.expect("the program runs"), "write: No space left on device\n");
@@ -49,6 +57,7 @@ fn no_escapes_except_for_a_terminal() {
         &["--help"],
         &["serve", "--help"],
         &["experiment", "backlog"],
+        &["netstat", "-tan"],
         &["nosuch"],
         &[],
     ] {

@@ -8,10 +8,14 @@
 mod arpa_inet;
 /// The tests' own check: no wrapper without a test.
 mod complete;
+/// Linux's getdents64.
+mod dirent;
 /// Linux's `<sys/epoll.h>`.
 mod epoll;
 /// `<errno.h>`: errors print what C prints.
 mod error;
+/// Linux's error queue: what came back, and from whom.
+mod error_queue;
 /// Linux's `<sys/eventfd.h>`.
 mod eventfd;
 /// `<fcntl.h>`: flags of descriptors, and record locks.
@@ -34,16 +38,26 @@ mod poll;
 mod prctl;
 /// `<pthread.h>`: threads and mutexes.
 mod pthread;
+/// `<pwd.h>`: users.
+mod pwd;
+/// Linux's `pwritev2`: a write that does not block.
+mod pwritev2;
 /// Which sockets are ready for what: select's three sets and poll's events, side by side.
 mod readiness;
 /// What Linux lets a process give up.
 mod sandbox;
+/// Linux's namespaces.
+mod sched;
 /// `<semaphore.h>`: semaphores.
 mod semaphore;
 /// `<signal.h>`: signals, and the calls that they interrupt.
 mod signal;
 /// Linux's `<sys/signalfd.h>`.
 mod signalfd;
+/// Linux's netlink sock_diag.
+mod sock_diag;
+/// Linux's `SO_ATTACH_FILTER`.
+mod socket_filter;
 /// Socket options: what can be set, what is read back.
 mod sockopt;
 /// Socket options: what they change.
@@ -57,6 +71,8 @@ mod sys_resource;
 mod sys_select;
 /// `<sys/socket.h>`: making, naming, connecting and ending sockets.
 mod sys_socket;
+/// `<sys/un.h>`: addresses of the Unix domain.
+mod sys_un;
 /// `<sys/wait.h>`: children and what became of them.
 mod sys_wait;
 /// Linux's `TCP_INFO` and `SO_MEMINFO`.

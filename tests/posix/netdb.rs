@@ -12,9 +12,12 @@ use socklab::posix::netdb::{
     gethostbyaddr, gethostbyname, getnameinfo, getprotobyname, getprotobynumber, getservbyname,
     getservbyport, servent,
 };
-use socklab::posix::netinet_in::{IPPROTO_TCP, IPPROTO_UDP, as_sockaddr_in, as_sockaddr_in6};
+use socklab::posix::netinet_in::{
+    IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, as_sockaddr_in, as_sockaddr_in6,
+};
 use socklab::posix::sys_socket::{
-    AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, sockaddr_storage,
+    AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC, SOCK_DCCP, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET,
+    SOCK_STREAM, sockaddr_storage,
 };
 
 use crate::support::{loopback, loopback6, skip};
@@ -84,8 +87,49 @@ fn addresses_without_a_resolver() {
     assert_eq!(wrapped, ["127.0.0.1 0 1 6"], "glibc wraps a service beyond 65535");
     let empty = answers(Some(c"127.0.0.1"), Some(c""), Hints(0, any, SOCK_STREAM, 0));
     assert_eq!(empty, ["127.0.0.1 0 1 6"], "and takes an empty one for 0");
+    let signed = answers(Some(c"127.0.0.1"), Some(c" +80"), Hints(0, any, SOCK_STREAM, 0));
+    assert_eq!(signed, ["127.0.0.1 80 1 6"], "it is read with strtoul()");
+    let star = answers(Some(c"*"), Some(c"80"), Hints(AI_PASSIVE, AF_INET, SOCK_STREAM, 0));
+    assert_eq!(star, ["0.0.0.0 80 1 6"], "* is NULL");
+    let both = answers(None, Some(c"80"), Hints(AI_PASSIVE, any, SOCK_STREAM, 0));
+    assert_eq!(both, ["0.0.0.0 80 1 6", ":: 80 1 6"], "IPv4 first");
     let list = getaddrinfo(Some(c"127.0.0.1"), None, None).expect("getaddrinfo");
     assert_eq!((&list).into_iter().count(), 3, "without hints: streams, datagrams, raw");
+}
+
+/// Kinds of sockets that nobody gets who does not ask for them.
+#[test]
+fn other_protocols() {
+    let numeric = AI_NUMERICHOST | AI_NUMERICSERV;
+    for (socktype, protocol, expected) in [
+        (SOCK_DCCP, 0, "1.2.3.4 80 6 33"),
+        (SOCK_SEQPACKET, 0, "1.2.3.4 80 5 132"),
+        (SOCK_STREAM, IPPROTO_SCTP, "1.2.3.4 80 1 132"),
+        (SOCK_DGRAM, IPPROTO_UDPLITE, "1.2.3.4 80 2 136"),
+        (SOCK_DGRAM, IPPROTO_UDP, "1.2.3.4 80 2 17"),
+    ] {
+        let wanted = Hints(numeric, AF_INET, socktype, protocol);
+        assert_eq!(answers(Some(c"1.2.3.4"), Some(c"80"), wanted), [expected]);
+    }
+}
+
+/// An address of a link is one with its interface.
+#[test]
+fn the_scope_of_an_address() {
+    let numeric = NI_NUMERICHOST | NI_NUMERICSERV;
+    for (node, scope) in [(c"fe80::1%lo", 1), (c"fe80::1%1", 1), (c"fe80::1", 0)] {
+        let wanted = hints(Hints(AI_NUMERICHOST, AF_INET6, SOCK_STREAM, 0));
+        let list = getaddrinfo(Some(node), None, Some(&wanted)).expect("a literal address");
+        let addr = list.iter().next().expect("an answer").ai_addr;
+        let found = as_sockaddr_in6(&addr).expect("IPv6").sin6_scope_id;
+        assert_eq!(found, scope, "{node:?}");
+        let (host, _) = getnameinfo(&addr, numeric).expect("getnameinfo");
+        let text = if scope == 0 { c"fe80::1" } else { c"fe80::1%lo" };
+        assert_eq!(host.as_c_str(), text);
+    }
+    let wanted = hints(Hints(AI_NUMERICHOST, AF_INET6, SOCK_STREAM, 0));
+    let nowhere = getaddrinfo(Some(c"fe80::1%no-such-link"), None, Some(&wanted));
+    row("getaddrinfo", "no such interface", nowhere, EAI_NONAME);
 }
 
 #[test]
@@ -119,7 +163,7 @@ fn errors_of_getaddrinfo() {
     let (host, port) = (Some(c"127.0.0.1"), Some(c"80"));
     let none = Hints(0, 0, 0, 0);
     type Row<'a> = (&'a str, Option<&'a CStr>, Option<&'a CStr>, Hints, i32);
-    let rows: [Row<'_>; 15] = [
+    let rows: [Row<'_>; 16] = [
         ("neither host nor service", None, None, none, EAI_NONAME),
         (
             "a name as a number",
@@ -137,6 +181,7 @@ fn errors_of_getaddrinfo() {
             EAI_NONAME,
         ),
         ("no such service", host, Some(c"no-such-service"), none, EAI_SERVICE),
+        ("a negative number", host, Some(c"-1"), none, EAI_SERVICE),
         ("a service of raw sockets", host, Some(c"http"), Hints(0, 0, SOCK_RAW, 0), EAI_SERVICE),
         ("TCP has no tftp", host, Some(c"tftp"), Hints(0, 0, SOCK_STREAM, 0), EAI_SERVICE),
         ("no such type", host, port, Hints(0, 0, 99, 0), EAI_SOCKTYPE),
@@ -189,7 +234,8 @@ fn hosts_from_static_storage() {
     let host = gethostbyaddr(&[127, 0, 0, 1], AF_INET).expect("/etc/hosts");
     assert_eq!((host.h_name.as_c_str(), host.h_addrtype), (c"localhost", AF_INET));
     assert_eq!(host.h_addr_list, [[127, 0, 0, 1]]);
-    for name in [c"256.256.256.256", c"1.2.3.4.5"] {
+    // An IPv6 address is none of its names, and to it only digits and dots are an address.
+    for name in [c"256.256.256.256", c"1.2.3.4.5", c"::1"] {
         let error = gethostbyname(name).expect_err("no address");
         assert_eq!((error.call, error.cause), ("gethostbyname", Cause::Host(HOST_NOT_FOUND)));
         assert_eq!(error.to_string(), "gethostbyname: Unknown host");

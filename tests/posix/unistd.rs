@@ -2,12 +2,12 @@
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use socklab::posix::error::{E2BIG, EACCES, EAGAIN, EBADF, EMFILE, ENOENT, EPIPE};
+use socklab::posix::error::{E2BIG, EACCES, EAGAIN, EBADF, EINVAL, EMFILE, ENOENT, EPIPE};
 use socklab::posix::fcntl::{F_GETFD, fcntl};
 use socklab::posix::signal::{SIG_DFL, SIGALRM, SIGPIPE, signal};
 use socklab::posix::sys_wait::{WIFSIGNALED, WTERMSIG, waitpid};
 use socklab::posix::unistd::{
-    _exit, alarm, close, dup2, execv, fork, getpid, getppid, pid_t, pipe, read, write,
+    _exit, alarm, close, dup2, execv, fork, getpid, getppid, pid_t, pipe, read, readlinkat, write,
 };
 
 use crate::support::{
@@ -191,4 +191,19 @@ fn errors_of_execv() {
             row::<()>("execv", what, Err(execv(path, argv)), errno);
         }
     });
+}
+
+#[test]
+fn readlinkat_says_where_a_link_leads() {
+    let folder = std::fs::File::open("/proc/self").expect("a folder");
+    let expected = std::env::current_exe().expect("a path");
+    let expected = expected.as_os_str().as_encoded_bytes();
+    let mut buf = [0; 4096];
+    assert_eq!(readlinkat(&folder, c"exe", &mut buf), Ok(expected.len()));
+    assert_eq!(&buf[..expected.len()], expected);
+    assert_eq!(readlinkat(&folder, c"exe", &mut buf[..3]), Ok(3), "as much as there is room for");
+    row("readlinkat", "no link", readlinkat(&folder, c"stat", &mut buf), EINVAL);
+    row("readlinkat", "nothing", readlinkat(&folder, c"nosuch", &mut buf), ENOENT);
+    row("readlinkat", "no room", readlinkat(&folder, c"exe", &mut []), EINVAL);
+    row("readlinkat", "not open", readlinkat(not_open(), c"exe", &mut buf), EBADF);
 }

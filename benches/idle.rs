@@ -22,7 +22,7 @@ use bench::report::{Report, figure, table};
 use bench::stats::{Random, Spread, median};
 use bench::subject::{Case, anonymous, cases, clock, cpu};
 use support::{Language, Server};
-use watch::{polls, sleeps, tasks, ticks, until};
+use watch::{polls, sleeps, tasks, ticks, until, waits};
 
 #[path = "support/mod.rs"]
 mod bench;
@@ -267,7 +267,7 @@ fn until_idle(server: &Server) {
     until("the server has nothing to do", || {
         tasks(server).iter().all(|task| {
             let doing = task.doing();
-            sleeps(doing) || polls(doing)
+            sleeps(doing) || polls(doing) || waits(doing)
         })
     });
 }

@@ -1,5 +1,6 @@
 /* TCP Fibonacci Service - inetd */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -17,14 +18,18 @@
 enum { SD_LISTEN_FDS_START = 3 };
 
 /* The socket that the process was started with: the one that LISTEN_FDS names, if LISTEN_PID says
-   that it is for us, or the one that standard input and output both are. Or -1. */
+   that it is for us, or the one that standard input and output both are. Or -1. Several are refused: whoever
+   asks at the others would wait for ever. */
 static int given(void)
 {
     const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
     char our_pid[16];
     snprintf(our_pid, sizeof our_pid, "%d", getpid());
-    if (pid != NULL && strcmp(pid, our_pid) == 0 && fds != NULL && strcmp(fds, "1") == 0)
-        return SD_LISTEN_FDS_START;
+    if (pid != NULL && strcmp(pid, our_pid) == 0 && !(fds != NULL && strcmp(fds, "0") == 0)) {
+        if (fds != NULL && strcmp(fds, "1") == 0) return SD_LISTEN_FDS_START;
+        errno = EINVAL;
+        die("LISTEN_FDS");
+    }
     uint64_t input, output;
     socklen_t length = sizeof input;
     if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_COOKIE, &input, &length) == -1) return -1;
@@ -43,7 +48,8 @@ static _Noreturn void serve_client(int connfd, struct options options)
    in while nobody is served only in pselect(), and end it. */
 static int serve_clients(int listenfd, struct options options)
 {
-    if (fcntl(listenfd, F_SETFL, O_NONBLOCK) == -1) die("fcntl");
+    int flags = fcntl(listenfd, F_GETFL, 0);
+    if (flags == -1 || fcntl(listenfd, F_SETFL, flags | O_NONBLOCK) == -1) die("fcntl");
     sigset_t mask = hold_stops();
     while (!stopping) {
         fd_set rset;
@@ -64,6 +70,7 @@ static int serve_clients(int listenfd, struct options options)
         (void)close(connfd);
         hold_stops();
     }
+    if (fcntl(listenfd, F_SETFL, flags) == -1) die("fcntl");
     return 0;
 }
 

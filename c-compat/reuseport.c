@@ -64,7 +64,7 @@ int main(int argc, char **argv)
         int listenfd = listenfds[i] = socket(servaddr->sa_family, SOCK_STREAM, 0);
         if (listenfd == -1) die("socket");
         if (setsockopt(listenfd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) == -1) die("setsockopt");
-        /* The first takes the port for this server alone; then the others share it. */
+        /* The first takes the port as if it were alone; then the others share it. */
         if (setsockopt(listenfd, SOL_SOCKET, SO_REUSEPORT, &(int){i > 0}, sizeof(int)) == -1) die("setsockopt");
         if (bind(listenfd, servaddr, options.servaddrlen) == -1) die("bind");
         if (setsockopt(listenfd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)) == -1) die("setsockopt");

@@ -32,6 +32,10 @@ impl Case {
         if self.design.promises.silent == Silent::StallsUntilTimeout {
             command.args(["--timeout", "0.3"]);
         }
+        // Nobody is to be refused, and nobody's time to be over, while it is measured.
+        if self.design.promises.has_limits() && self.language == Language::Rust {
+            command.args(["--deadline", "3600", "--max-clients", "15000"]);
+        }
         if self.design.promises.pool != Pool::None {
             command.args(["--workers", &workers.to_string()]);
         }

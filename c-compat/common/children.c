@@ -57,22 +57,6 @@ void child_started(pid_t childpid)
     if (vacated_count > 0) vacated_count--;
 }
 
-/* Whoever has been stopped (SIGSTOP) goes on, to hear that it is to end. */
-static void wait_for_end(pid_t child)
-{
-    for (;;) {
-        int status;
-        pid_t changed = waitpid(child, &status, WUNTRACED);
-        if (changed != -1 && WIFSTOPPED(status)) {
-            (void)kill(child, SIGCONT);
-            continue;
-        }
-        /* A signal has come; otherwise it has ended, or with SIGCHLD ignored there is nobody to wait for
-           (ECHILD). */
-        if (changed != -1 || errno != EINTR) return;
-    }
-}
-
 void end_children(void)
 {
     /* From here on a child that ends keeps its id until it is waited for, so that no signal can hit
@@ -81,8 +65,15 @@ void end_children(void)
     for (size_t i = 0; i < children_count; i++)
         /* Ours and not waited for, so it can only succeed. */
         if (is_our_child(children[i].pid)) (void)kill(children[i].pid, SIGTERM);
-    for (size_t i = 0; i < children_count; i++)
-        wait_for_end(children[i].pid);
+    for (;;) {
+        int status;
+        pid_t childpid = waitpid(-1, &status, WUNTRACED);
+        /* A signal has come, or nobody is left. */
+        if (childpid == -1 && errno == EINTR) continue;
+        if (childpid == -1) break;
+        /* Whoever has been stopped (SIGSTOP) goes on, to hear that it is to end. */
+        if (WIFSTOPPED(status)) (void)kill(childpid, SIGCONT);
+    }
 }
 
 static sigset_t waited_for(void)

@@ -16,14 +16,15 @@
 
 use std::ffi::{CString, c_int};
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use crate::posix::Result;
+use crate::posix::error::EINVAL;
 use crate::posix::fcntl::*;
 use crate::posix::signal::*;
 use crate::posix::sys_select::*;
 use crate::posix::sys_socket::*;
 use crate::posix::unistd::*;
+use crate::posix::{Error, Result};
 use crate::server::*;
 use crate::service::fibonacci::handle_request;
 
@@ -53,15 +54,20 @@ pub(super) const DESIGN: Design = Design {
 const SD_LISTEN_FDS_START: RawFd = 3;
 
 /// The socket that the process was started with: the one that LISTEN_FDS names, if LISTEN_PID says
-/// that it is for us, or the one that standard input and output both are.
-fn given() -> Option<RawFd> {
+/// that it is for us, or the one that standard input and output both are. Several are refused: whoever
+/// asks at the others would wait for ever.
+fn given() -> Result<Option<RawFd>> {
     let says = |name: &str, value: String| std::env::var(name).is_ok_and(|said| said == value);
-    if says("LISTEN_PID", getpid().to_string()) && says("LISTEN_FDS", 1.to_string()) {
-        return Some(SD_LISTEN_FDS_START);
+    if says("LISTEN_PID", getpid().to_string()) && !says("LISTEN_FDS", 0.to_string()) {
+        if says("LISTEN_FDS", 1.to_string()) {
+            return Ok(Some(SD_LISTEN_FDS_START));
+        }
+        return Err(Error::new("LISTEN_FDS", EINVAL));
     }
-    let input: [u8; 8] = getsockopt(std::io::stdin(), SOL_SOCKET, SO_COOKIE).ok()?;
-    let output: [u8; 8] = getsockopt(std::io::stdout(), SOL_SOCKET, SO_COOKIE).ok()?;
-    (input == output).then_some(STDIN_FILENO)
+    let cookie = |fd: BorrowedFd<'_>| getsockopt::<[u8; 8]>(fd, SOL_SOCKET, SO_COOKIE).ok();
+    let input = cookie(std::io::stdin().as_fd());
+    let output = cookie(std::io::stdout().as_fd());
+    Ok(if input.is_some() && input == output { Some(STDIN_FILENO) } else { None })
 }
 
 fn serve_client(connfd: &OwnedFd, options: &Options) -> ! {
@@ -73,7 +79,8 @@ fn serve_client(connfd: &OwnedFd, options: &Options) -> ! {
 /// The listening socket is the super-server's too, so that no signal may shut it down: signals are let
 /// in while nobody is served only in pselect(), and end it.
 fn serve_clients(listenfd: &OwnedFd, options: &Options) -> Result<()> {
-    fcntl(listenfd, F_SETFL, O_NONBLOCK)?;
+    let flags = fcntl(listenfd, F_GETFL, 0)?;
+    fcntl(listenfd, F_SETFL, flags | O_NONBLOCK)?;
     let mask = lifecycle::hold_stops()?;
     while !lifecycle::stopping() {
         let mut rset = FD_ZERO();
@@ -96,6 +103,7 @@ fn serve_clients(listenfd: &OwnedFd, options: &Options) -> Result<()> {
         let _ = close(connfd);
         lifecycle::hold_stops()?;
     }
+    fcntl(listenfd, F_SETFL, flags)?;
     Ok(())
 }
 
@@ -115,7 +123,7 @@ fn become_server(connfd: OwnedFd, options: &Options) -> Result<()> {
 }
 
 fn serve(options: &Options) -> Result<()> {
-    if let Some(fd) = given() {
+    if let Some(fd) = given()? {
         // SAFETY: open since the start, and whoever started us says that it is ours; never closed.
         let fd = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(fd) });
         let is_listening: c_int = getsockopt(fd.as_fd(), SOL_SOCKET, SO_ACCEPTCONN)?;

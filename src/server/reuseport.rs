@@ -5,11 +5,13 @@
 //! addresses before anybody is woken, so nobody is woken in vain. The parent keeps all of the sockets
 //! open: a worker that ends leaves its queue to the one that takes its place.
 //!
-//! SO_REUSEPORT would let a second server of the same user join, by mistake. So the first socket takes
-//! the port without it.
+//! SO_REUSEPORT would let this server be started twice, by mistake. So the first socket takes the port
+//! without it.
 //!
 //! **Breaks**: the hash does not know who is busy. Those whom it gives to a worker that computes wait,
-//! though others sleep. A socket that is closed resets whoever waits in its queue.
+//! though others sleep; and where a worker can't be made, whoever the hash gives to its queue waits
+//! until one can. A socket that is closed resets whoever waits in its queue. Any other program of the
+//! same user that sets SO_REUSEPORT as well may join, and takes its share of the clients.
 
 #![expect(unsafe_code, reason = "fork() is the design")]
 
@@ -52,7 +54,7 @@ fn serve(options: &Options) -> Result<()> {
     for i in 0..options.workers {
         let listenfd = socket(servaddr.ss_family.into(), SOCK_STREAM, 0)?;
         setsockopt(&listenfd, SOL_SOCKET, SO_REUSEADDR, &1)?;
-        // The first takes the port for this server alone; then the others share it.
+        // The first takes the port as if it were alone; then the others share it.
         setsockopt(&listenfd, SOL_SOCKET, SO_REUSEPORT, &c_int::from(i > 0))?;
         bind(&listenfd, &servaddr)?;
         setsockopt(&listenfd, SOL_SOCKET, SO_REUSEPORT, &1)?;

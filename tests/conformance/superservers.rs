@@ -251,19 +251,33 @@ fn one_process_for_all_connections() {
 #[test]
 fn a_socket_of_somebody_else() {
     each_language(|case| {
-        for (pid, fds) in [("1", "1"), ("", "1"), ("self", "0"), ("self", "2")] {
-            let program = support::command(case.language, case.design);
-            // The process id of a shell is that of the program that it becomes.
-            let mut shell = Command::new("sh");
-            let pid = if pid == "self" { "$$" } else { pid };
-            let script = format!(
-                "LISTEN_PID={pid} LISTEN_FDS={fds}; export LISTEN_PID LISTEN_FDS; exec \"$@\""
-            );
-            shell.args(["-c", &script, "sh"]).arg(program.get_program()).args(program.get_args());
-            shell.args(["--port", "0"]);
-            let server = support::Server::spawn(shell);
+        for (pid, fds) in [("1", "1"), ("", "1"), ("$$", "0")] {
+            let server = support::Server::spawn(handed(case, pid, fds));
             assert_eq!(server.ask(b"10\n"), "55");
             case.stop(server).assert_clean();
         }
     });
+}
+
+/// At all but one of them a client would wait for ever.
+#[test]
+fn several_sockets_are_refused() {
+    each_language(|case| {
+        let output = handed(case, "$$", "2").output().expect("sh runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*said), (Some(1), "LISTEN_FDS: Invalid argument\n"));
+        assert!(output.stdout.is_empty());
+    });
+}
+
+/// The program as systemd would start it; the process id of a shell (`$$`) is that of the program that it
+/// becomes.
+fn handed(case: &Case, pid: &str, fds: &str) -> Command {
+    let program = support::command(case.language, case.design);
+    let mut shell = Command::new("sh");
+    let script =
+        format!("LISTEN_PID={pid} LISTEN_FDS={fds}; export LISTEN_PID LISTEN_FDS; exec \"$@\"");
+    shell.args(["-c", &script, "sh"]).arg(program.get_program()).args(program.get_args());
+    shell.args(["--port", "0"]);
+    shell
 }

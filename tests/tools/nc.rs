@@ -382,7 +382,8 @@ fn datagrams_are_open_closed_or_silent() {
     deaf.connect("127.0.0.1:9").expect("no packet is sent");
     let closed = deaf.local_addr().expect("an address").port().to_string();
     let output = ours().args(["-zuv", "127.0.0.1", &closed]).output().expect("runs");
-    let line = "(udp) failed: Connection refused (closed: ICMP port unreachable)\n";
+    let line =
+        "(udp) failed: Connection refused (closed: ICMP port unreachable (3/3) from 127.0.0.1)\n";
     assert!(stderr(&output).ends_with(line), "{output:?}");
     assert_eq!(output.status.code(), Some(1));
 

@@ -69,23 +69,17 @@ pub fn end_children() -> Result<()> {
             let _ = kill(child.pid, SIGTERM);
         }
     }
-    for child in children.iter() {
-        wait_for_end(child.pid);
-    }
-    Ok(())
-}
-
-/// Whoever has been stopped (SIGSTOP) goes on, to hear that it is to end.
-fn wait_for_end(child: pid_t) {
     loop {
-        match waitpid(child, WUNTRACED) {
-            Ok((_, status)) if WIFSTOPPED(status) => {
-                let _ = kill(child, SIGCONT);
+        match waitpid(-1, WUNTRACED) {
+            // Whoever has been stopped (SIGSTOP) goes on, to hear that it is to end.
+            Ok((childpid, status)) if WIFSTOPPED(status) => {
+                let _ = kill(childpid, SIGCONT);
             }
+            Ok(_) => {}
             // A signal has come.
             Err(error) if error.errno() == EINTR => {}
-            // It has ended, or with SIGCHLD ignored there is nobody to wait for (ECHILD).
-            _ => return,
+            // Nobody is left.
+            Err(_) => return Ok(()),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::posix::error::{EAGAIN, ECONNREFUSED};
 use crate::posix::poll::{POLLIN, pollfd};
 use crate::posix::sys_socket::*;
 use crate::posix::{Error, Result};
+use crate::tool::icmp::{self, Entry};
 
 /// How long a silent port of UDP is asked without `-w`, as OpenBSD's nc does.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -34,6 +35,8 @@ pub fn port(
     let peer = getpeername(&sockfd).map_err(failed)?;
     let Some(addr) = net::from_c(&peer) else { return Err(Failure::Told) };
     let attempt = attempt(host, &addr, options);
+    // Who says so, if somebody does.
+    icmp::ask(&sockfd, net::family(&addr)).map_err(failed)?;
     match ask(&sockfd, options.timeout.unwrap_or(PATIENCE)) {
         Ok(true) => {
             report(Event::Connected(attempt));
@@ -46,9 +49,12 @@ pub fn port(
         Err(error) => {
             let text = error.to_string();
             let why = text.split_once(": ").map_or(reason(&error), |(_, why)| why.to_owned());
-            let closed = error.errno() == ECONNREFUSED;
-            let says = if closed { " (closed: ICMP port unreachable)" } else { "" };
-            report(Event::Failed(attempt, why + says));
+            let closed = if error.errno() == ECONNREFUSED { "closed: " } else { "" };
+            let says = match icmp::take(&sockfd) {
+                Ok(Some(Entry::Icmp(icmp))) => format!(" ({closed}{icmp})"),
+                _ => String::new(),
+            };
+            report(Event::Failed(attempt, why + &says));
             Err(Failure::Told)
         }
     }

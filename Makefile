@@ -33,7 +33,8 @@ TOOLS := gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname 
 
 .PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
 	bench-stalls bench-mixed bench-idle bench-nc bench-netstat experiments instructions tools liburing \
-	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) FORCE
+	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare $(addprefix compare-,$(DESIGNS)) \
+	FORCE
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -63,6 +64,13 @@ client-time: $(SOCKLAB) ## ask a time server
 # The tools take their arguments from ARGS: make netstat ARGS=-tulpn
 $(TOOLS): $(SOCKLAB)
 	@exec $(SOCKLAB) $@ $(ARGS)
+
+compare-%: ## a design and its C twin, system call by system call
+$(addprefix compare-,$(DESIGNS)): compare-%: $(SOCKLAB) target/c/%
+	@$(SOCKLAB) compare $* $(ARGS)
+
+compare: $(SOCKLAB) c ## all designs and their twins
+	@for design in $(DESIGNS); do printf '%-18s' $$design; $(SOCKLAB) compare $$design | tail -1; done
 
 experiments: $(SOCKLAB) ## what the kernel does: whom it wakes, who gets it, how many wait
 	@$(SOCKLAB) experiment herd

@@ -16,4 +16,8 @@ pub mod tool;
 
 pub mod experiment;
 
+pub mod subject;
+
+pub mod compare;
+
 pub mod cli;

@@ -14,9 +14,27 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("experiment", &["experiment", "posix", "linux"], &["serde"]),
     ("net", &["net", "posix", "linux"], &["proptest"]),
     ("tool", &["tool", "net", "posix", "linux"], &["serde", "proptest"]),
+    ("subject", &["subject", "net", "posix", "linux"], &[]),
+    (
+        "compare",
+        &["compare", "subject", "net", "posix", "linux"],
+        &["serde", "similar", "proptest"],
+    ),
     (
         "cli",
-        &["cli", "server", "client", "service", "tool", "net", "experiment", "posix", "linux"],
+        &[
+            "cli",
+            "server",
+            "client",
+            "service",
+            "tool",
+            "net",
+            "experiment",
+            "subject",
+            "compare",
+            "posix",
+            "linux",
+        ],
         &["clap", "comfy_table", "serde", "serde_json"],
     ),
 ];
@@ -33,6 +51,7 @@ const CRATES: &[&str] = &[
     "comfy_table",
     "serde",
     "serde_json",
+    "similar",
     "proptest",
     "hdrhistogram",
 ];
@@ -47,6 +66,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("server/preforked_fcntl.rs", "fork() is the design"),
     ("server/preforked_mutex.rs", "fork() is the design"),
     ("server/preforked_passing.rs", "fork() is the design"),
+    ("subject.rs", "what must happen between fork and exec"),
     ("server/inetd.rs", "fork() is the design, and a socket that it was started with"),
 ];
 

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod compare;
 mod designs;
 mod experiment;
 mod knock;
@@ -47,6 +48,7 @@ enum Command {
     Serve(serve::Arguments),
     Client(client::Arguments),
     Designs(designs::Arguments),
+    Compare(compare::Arguments),
     Experiment(experiment::Arguments),
     #[command(flatten)]
     Resolve(resolve::Function),
@@ -94,6 +96,7 @@ pub fn main() -> ExitCode {
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Client(arguments) => client::run(&arguments),
             Command::Designs(arguments) => designs::run(&arguments),
+            Command::Compare(arguments) => compare::run(&arguments),
             Command::Experiment(arguments) => experiment::run(&arguments),
             Command::Resolve(function) => resolve::run(&function),
             Command::Knock(arguments) => knock::run(&arguments),

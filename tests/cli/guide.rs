@@ -52,6 +52,7 @@ pages! {
     knock "docs/knock.md"
     traceroute "docs/traceroute.md"
     nc "docs/nc.md"
+    compare "docs/compare.md"
     experiments "docs/experiments.md"
     costs "docs/costs.md"
     benchmarks "docs/benchmarks.md"

@@ -34,6 +34,19 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
         &["-l", "-z", "0.0.0.0", "every network", "--no-shutdown", "Exit status", "Examples:"],
     ),
     (&["experiment"], &["herd", "balance", "backlog"]),
+    (
+        &["compare"],
+        &[
+            "[DESIGN]",
+            "[COMMAND]...",
+            "--all",
+            "--script",
+            "--json",
+            "--wait",
+            "{port}",
+            "Examples:",
+        ],
+    ),
     (&["experiment", "herd"], &["--workers", "--connections", "--json", "15", "200", "Examples:"]),
     (&["experiment", "balance"], &["--workers", "--connections", "--json", "300", "Examples:"]),
     (&["experiment", "backlog"], &["--json", "Examples:"]),
@@ -92,7 +105,9 @@ fn every_example_is_a_command() {
             // A remark stands after two blanks.
             let example = line.split("  ").next().unwrap_or_default();
             let mut args: Vec<&str> = example.split_whitespace().collect();
-            args.push("--help");
+            // What follows `--` is another command's.
+            let own = args.iter().position(|arg| *arg == "--").unwrap_or(args.len());
+            args.insert(own, "--help");
             let output = run(&args);
             assert!(output.status.success(), "{example}: {}", stderr(&output));
             if args[0] == "serve" {

@@ -37,6 +37,8 @@ fn help_lists_every_design_and_target() {
         "client",
         "client-time",
         "experiments",
+        "compare-%",
+        "compare",
         "test",
         "check",
         "bench",

@@ -1,0 +1,197 @@
+//! `socklab compare`: two servers, system call by system call.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Failure;
+use crate::compare::align::{Accepted, Comparison, Row, Verdict, accepted, align};
+use crate::compare::record::{Plan, record};
+use crate::compare::script;
+use crate::server::{Pool, find};
+use crate::subject::heed_interrupts;
+
+/// Compare two servers, system call by system call
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  socklab compare forked                         a design and its C twin
+  socklab compare -- ./mine {port} -- ./yours {port}
+  socklab compare --all threaded                 what is equal too
+  socklab compare --script clients.txt select
+
+Each is started under strace, asked by the same clients, one after the other, and stopped with SIGINT. {port}
+in an argument, and the variable PORT, are a free port; a server may take any other. The exit status is 1 if
+they differ for no reason that is known.")]
+pub(super) struct Arguments {
+    /// A design, which is compared with its C twin; or `-- COMMAND -- COMMAND`
+    #[arg(value_name = "DESIGN", required_unless_present = "commands")]
+    design: Option<String>,
+    /// Two commands, with `--` before each
+    #[arg(last = true, value_name = "COMMAND")]
+    commands: Vec<OsString>,
+    /// Show what is equal too
+    #[arg(long)]
+    all: bool,
+    /// What the clients do: lines such as `a connect`, `a send 10\n`, `a expect 55`, `a end`
+    #[arg(long, value_name = "FILE")]
+    script: Option<PathBuf>,
+    /// How long anything may take, in seconds
+    #[arg(long, value_name = "S", default_value_t = 10)]
+    wait: u64,
+    /// Print the comparison as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The differences between the twins that are no fault.
+const TWINS: &str = include_str!("../../c-compat/README.md");
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let (one, other, known) = commands(arguments)?;
+    let plan = Plan {
+        script: arguments.script.as_ref().map(read_script).transpose()?,
+        patience: Duration::from_secs(arguments.wait),
+    };
+    heed_interrupts().map_err(|error| Failure::new(error.to_string()))?;
+    let record = |command: &[OsString]| {
+        record(command, &plan).map_err(|failure| {
+            if failure.is_interrupt() {
+                return Failure { line: String::new(), status: 130 };
+            }
+            let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
+            Failure { line: format!("{}: {failure}", words.join(" ")), status: 2 }
+        })
+    };
+    let (left, right) = (record(&one)?, record(&other)?);
+    let comparison = align(&left, &right, &known);
+    if arguments.json {
+        let line = serde_json::to_string(&comparison).map_err(io::Error::from)?;
+        writeln!(io::stdout(), "{line}")?;
+    } else {
+        print(&comparison, arguments.all)?;
+    }
+    if comparison.is_equal() { Ok(()) } else { Err(Failure { line: String::new(), status: 1 }) }
+}
+
+type Commands = (Vec<OsString>, Vec<OsString>, Vec<Accepted>);
+
+fn commands(arguments: &Arguments) -> Result<Commands, Failure> {
+    if let Some(name) = &arguments.design {
+        let Some(design) = find(name) else {
+            return Err(Failure::usage(format!(
+                "error: no design '{name}'; `socklab designs` lists them"
+            )));
+        };
+        if !arguments.commands.is_empty() {
+            return Err(Failure::usage("error: a design or two commands, not both"));
+        }
+        let this = std::env::current_exe()?;
+        // target/release/socklab, target/c/forked
+        let twin = this
+            .parent()
+            .and_then(|folder| folder.parent())
+            .map(|target| target.join("c").join(name));
+        let Some(twin) = twin.filter(|twin| twin.exists()) else {
+            return Err(Failure {
+                line: format!("error: the C twin of {name} is not built: make c"),
+                status: 2,
+            });
+        };
+        // A pool of one: which of several workers comes first is the kernel's decision.
+        let is_pool = design.promises.pool != Pool::None;
+        let options: &[&str] =
+            if is_pool { &["--port", "0", "--workers", "1"] } else { &["--port", "0"] };
+        let options = options.iter().map(OsString::from);
+        let one = [this.into(), "serve".into(), name.into()].into_iter().chain(options.clone());
+        let other = [OsString::from(twin)].into_iter().chain(options);
+        let known = accepted(TWINS, &[design.name, "servers", "all"]);
+        return Ok((one.collect(), other.collect(), known));
+    }
+    let mut halves = arguments.commands.split(|word| word == "--");
+    match (halves.next(), halves.next(), halves.next()) {
+        (Some(one), Some(other), None) if !one.is_empty() && !other.is_empty() => {
+            Ok((one.to_vec(), other.to_vec(), Vec::new()))
+        }
+        _ => Err(Failure::usage("error: two commands are compared: -- COMMAND ... -- COMMAND ...")),
+    }
+}
+
+fn read_script(path: &PathBuf) -> Result<Vec<script::Step>, Failure> {
+    let failed =
+        |what: String| Failure { line: format!("error: {}: {what}", path.display()), status: 2 };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    script::parse(&text).map_err(|mistake| failed(mistake.to_string()))
+}
+
+fn print(comparison: &Comparison, all: bool) -> io::Result<()> {
+    let width = terminal_width();
+    let column = (width - 3) / 2;
+    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let cell = |text: Option<&String>| fit(text.map_or("", String::as_str), column);
+    for pair in &comparison.tasks {
+        let equal = pair.rows.iter().filter(|row| row.verdict == Verdict::Equal).count();
+        writeln!(out, "{}: {equal} of {} equal", pair.role, pair.rows.len())?;
+        if pair.role == "parent"
+            && let [Some(one), Some(other)] = pair.started
+        {
+            writeln!(
+                out,
+                "{} | {}",
+                fit(&format!("(start: {one} calls)"), column),
+                fit(&format!("(start: {other} calls)"), column).trim_end()
+            )?;
+        }
+        for row in &pair.rows {
+            if row.verdict == Verdict::Equal && !all {
+                continue;
+            }
+            let (mark, before, after) = match (&row.verdict, colour) {
+                (Verdict::Equal, _) => ('|', "", ""),
+                (Verdict::Accepted(_), true) => ('~', "\x1b[2m", "\x1b[0m"),
+                (Verdict::Accepted(_), false) => ('~', "", ""),
+                (Verdict::Differs, true) => ('!', "\x1b[1m", "\x1b[0m"),
+                (Verdict::Differs, false) => ('!', "", ""),
+            };
+            let Row { left, right, .. } = row;
+            let line = format!("{} {mark} {}", cell(left.as_ref()), cell(right.as_ref()));
+            writeln!(out, "{before}{}{after}", line.trim_end())?;
+            if let Verdict::Accepted(reason) = &row.verdict {
+                writeln!(out, "{before}    accepted: {reason}{after}")?;
+            }
+        }
+    }
+    writeln!(
+        out,
+        "\n{:24} {:>7} {:>7} {:>12} {:>12}",
+        "calls", "left", "right", "left ms", "right ms"
+    )?;
+    for count in &comparison.calls {
+        let [one, other] = count.made;
+        let [left, right] = count.spent.map(|seconds| seconds * 1e3);
+        let mark = if one == other { "" } else { " !" };
+        writeln!(out, "{:24} {one:>7} {other:>7} {left:>12.3} {right:>12.3}{mark}", count.call)?;
+    }
+    writeln!(out, "{}", if comparison.is_equal() { "equal" } else { "different" })?;
+    out.flush()
+}
+
+/// As wide as the terminal, or 100.
+fn terminal_width() -> usize {
+    let table = comfy_table::Table::new();
+    table.width().map_or(100, |width| usize::from(width).max(40))
+}
+
+/// A text cut or filled to a width.
+fn fit(text: &str, width: usize) -> String {
+    let text = super::printable(text.as_bytes());
+    let length = text.chars().count();
+    if length <= width {
+        return text + &" ".repeat(width - length);
+    }
+    text.chars().take(width - 3).collect::<String>() + "..."
+}

@@ -1,0 +1,292 @@
+//! Two traces side by side: task by task, what is equal, what differs, and which differences are accepted.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+
+use super::normalise::{Step, Task, Trace};
+
+/// Two runs, side by side.
+#[derive(Debug, Clone, Serialize)]
+pub struct Comparison {
+    /// The tasks of the same role.
+    pub tasks: Vec<Pair>,
+    /// How often each call was made, and how long the kernel had it, in both.
+    pub calls: Vec<Count>,
+}
+
+/// A task of the one and a task of the other.
+#[derive(Debug, Clone, Serialize)]
+pub struct Pair {
+    /// `parent`, `child 1`, `thread 2` and so on.
+    pub role: String,
+    /// How many calls each made before its first `socket`; none where it has no such task.
+    pub started: [Option<usize>; 2],
+    /// What they did, in order.
+    pub rows: Vec<Row>,
+}
+
+/// An event of the one, of the other, or of both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// Of the one.
+    pub left: Option<String>,
+    /// Of the other.
+    pub right: Option<String>,
+    /// Whether they are the same, and if not, why that is accepted.
+    pub verdict: Verdict,
+}
+
+/// What is to be said of a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// They are the same.
+    Equal,
+    /// They differ, for a reason that is known.
+    Accepted(String),
+    /// They differ.
+    Differs,
+}
+
+/// How often a call was made, over all tasks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Count {
+    /// The call.
+    pub call: String,
+    /// By the one and by the other.
+    pub made: [usize; 2],
+    /// In seconds.
+    pub spent: [f64; 2],
+}
+
+/// A difference that is no fault: a row of the table in c-compat/README.md.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// A design, or `servers`, `clients`, `all`.
+    pub design: String,
+    /// The calls that it is about.
+    pub calls: Vec<String>,
+    /// `start`, `stop`, `end`, `argument`, `order`, `number`, `anywhere`.
+    pub place: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The rows of the table behind `<!-- differences -->` that hold for one of these.
+pub fn accepted(markdown: &str, designs: &[&str]) -> Vec<Accepted> {
+    let table = markdown.split_once("<!-- differences -->").map_or("", |(_, table)| table);
+    let rows = table.lines().skip_while(|line| !line.starts_with('|')).skip(2);
+    rows.take_while(|line| line.starts_with('|'))
+        .filter_map(|line| {
+            let mut cells = line.trim_matches('|').split('|').map(str::trim);
+            let (design, calls, place) = (cells.next()?, cells.next()?, cells.next()?);
+            let reason = cells.next()?.to_owned();
+            let calls = calls.split(',').map(|call| call.trim().trim_matches('`').to_owned());
+            let place = place.split(':').next().unwrap_or_default().trim().to_owned();
+            designs.contains(&design).then(|| Accepted {
+                design: design.to_owned(),
+                calls: calls.collect(),
+                place,
+                reason,
+            })
+        })
+        .collect()
+}
+
+impl Comparison {
+    /// Whether nothing differs that is not accepted.
+    pub fn is_equal(&self) -> bool {
+        self.tasks.iter().flat_map(|pair| &pair.rows).all(|row| row.verdict != Verdict::Differs)
+    }
+}
+
+/// Puts two traces side by side.
+pub fn align(left: &Trace, right: &Trace, accepted: &[Accepted]) -> Comparison {
+    let mut roles: Vec<&str> = left.tasks.iter().map(|task| task.role.as_str()).collect();
+    for task in &right.tasks {
+        if !roles.contains(&task.role.as_str()) {
+            roles.push(&task.role);
+        }
+    }
+    let tasks = roles.into_iter().map(|role| {
+        let of = |trace: &Trace| trace.tasks.iter().find(|task| task.role == role).cloned();
+        pair(role, of(left), of(right), accepted)
+    });
+    Comparison { tasks: tasks.collect(), calls: counts(left, right) }
+}
+
+fn pair(role: &str, left: Option<Task>, right: Option<Task>, accepted: &[Accepted]) -> Pair {
+    let started = [&left, &right].map(|task| task.as_ref().map(|task| task.started));
+    let sides = [left, right].map(|task| {
+        let steps = task.map_or_else(Vec::new, |task| task.steps);
+        Side::new(steps, accepted)
+    });
+    let [left, right] = &sides;
+    let mut rows = Vec::new();
+    let [old, new] = [left, right].map(|side| keys(&side.steps, accepted));
+    for op in capture_diff_slices(Algorithm::Myers, &old, &new) {
+        let (at_left, at_right) = (op.old_range(), op.new_range());
+        let pairs: Vec<(Option<usize>, Option<usize>)> = if let DiffOp::Equal { .. } = op {
+            at_left.zip(at_right).map(|(one, other)| (Some(one), Some(other))).collect()
+        } else {
+            let (one, other) = (at_left.start, at_right.start);
+            by_name(&left.steps[at_left], &right.steps[at_right])
+                .into_iter()
+                .map(|(at_left, at_right)| {
+                    (at_left.map(|at| one + at), at_right.map(|at| other + at))
+                })
+                .collect()
+        };
+        for (one, other) in pairs {
+            rows.extend(one.into_iter().flat_map(|at| left.before(at, true)));
+            rows.extend(other.into_iter().flat_map(|at| right.before(at, false)));
+            let places = [one.map(|at| left.place(at)), other.map(|at| right.place(at))];
+            let (one, other) = (one.map(|at| &left.steps[at]), other.map(|at| &right.steps[at]));
+            let is_equal = one.map(|step| &step.text) == other.map(|step| &step.text);
+            let verdict =
+                if is_equal { Verdict::Equal } else { verdict(one, other, &places, accepted) };
+            let text = |step: Option<&Step>| step.map(|step| step.text.clone());
+            rows.push(Row { left: text(one), right: text(other), verdict });
+        }
+    }
+    rows.extend(left.before(left.steps.len(), true));
+    rows.extend(right.before(right.steps.len(), false));
+    Pair { role: role.to_owned(), started, rows }
+}
+
+/// The steps of one task that are aligned, and those that may stand anywhere.
+struct Side {
+    steps: Vec<Step>,
+    /// Before which of the steps, what, and why that is no fault.
+    anywhere: Vec<(usize, Step, String)>,
+    /// From which step on it stops.
+    stop: usize,
+    /// From which step on nothing but the end follows.
+    end: usize,
+}
+
+/// Where a step stands.
+struct Place {
+    is_stop: bool,
+    is_end: bool,
+}
+
+impl Side {
+    fn new(all: Vec<Step>, accepted: &[Accepted]) -> Self {
+        let (mut steps, mut anywhere) = (Vec::new(), Vec::new());
+        for step in all {
+            let found = accepted.iter().find(|accepted| {
+                accepted.place == "anywhere" && accepted.calls.contains(&step.call)
+            });
+            match found {
+                Some(accepted) => anywhere.push((steps.len(), step, accepted.reason.clone())),
+                None => steps.push(step),
+            }
+        }
+        // A request to stop, or the end of the listening socket, which comes with it.
+        let stops = |step: &Step| {
+            ["--- SIGINT", "--- SIGTERM"].iter().any(|signal| step.text.starts_with(signal))
+                || step.call == "rt_sigtimedwait" && step.text.contains("(SIG")
+                || step.call.starts_with("accept") && step.text.ends_with("EINVAL")
+        };
+        let stop = steps.iter().position(stops).unwrap_or(steps.len());
+        // One before: the call that the signal has interrupted.
+        let stop = stop.saturating_sub(1);
+        const LAST: &[&str] = &["", "exit", "exit_group", "sigaltstack", "munmap", "madvise"];
+        let last = steps.iter().rposition(|step| !LAST.contains(&step.call.as_str()));
+        let end = last.map_or(0, |at| at + 1);
+        Self { steps, anywhere, stop, end }
+    }
+
+    fn place(&self, at: usize) -> Place {
+        Place { is_stop: at >= self.stop, is_end: at >= self.end }
+    }
+
+    /// What may stand anywhere and stands before a step.
+    fn before(&self, at: usize, is_left: bool) -> Vec<Row> {
+        let here = self.anywhere.iter().filter(|(before, _, _)| *before == at);
+        here.map(|(_, step, reason)| {
+            let text = Some(step.text.clone());
+            let (left, right) = if is_left { (text, None) } else { (None, text) };
+            Row { left, right, verdict: Verdict::Accepted(reason.clone()) }
+        })
+        .collect()
+    }
+}
+
+/// What two steps have in common that are to stand side by side: their text, but of a call whose arguments
+/// may differ only its name and what came of it.
+fn keys(steps: &[Step], accepted: &[Accepted]) -> Vec<String> {
+    let may_differ = |call: &String| {
+        accepted
+            .iter()
+            .any(|accepted| accepted.place == "argument" && accepted.calls.contains(call))
+    };
+    let key = |step: &Step| match step.text.rsplit_once(" = ") {
+        Some((_, outcome)) if may_differ(&step.call) => format!("{} = {outcome}", step.call),
+        _ => step.text.clone(),
+    };
+    steps.iter().map(key).collect()
+}
+
+/// Pairs of two stretches that differ: those of the same call, in order, and the rest alone.
+fn by_name(ones: &[Step], others: &[Step]) -> Vec<(Option<usize>, Option<usize>)> {
+    let names = |steps: &[Step]| steps.iter().map(|step| step.call.clone()).collect::<Vec<_>>();
+    let mut pairs = Vec::new();
+    for op in capture_diff_slices(Algorithm::Myers, &names(ones), &names(others)) {
+        match op {
+            DiffOp::Equal { old_index, new_index, len } => {
+                pairs.extend((0..len).map(|at| (Some(old_index + at), Some(new_index + at))));
+            }
+            _ => {
+                pairs.extend(op.old_range().map(|at| (Some(at), None)));
+                pairs.extend(op.new_range().map(|at| (None, Some(at))));
+            }
+        }
+    }
+    pairs
+}
+
+fn verdict(
+    one: Option<&Step>,
+    other: Option<&Step>,
+    places: &[Option<Place>; 2],
+    accepted: &[Accepted],
+) -> Verdict {
+    let step = one.or(other);
+    let call = step.map_or("", |step| step.call.as_str());
+    // Of a signal, its name.
+    let signal = step.and_then(|step| step.text.strip_prefix("--- ")?.split(' ').next());
+    let all = |is_there: fn(&Place) -> bool| places.iter().flatten().all(is_there);
+    let found = accepted.iter().find(|accepted| {
+        let is_there = match accepted.place.as_str() {
+            "number" | "order" => true,
+            "argument" => one.is_some() && other.is_some(),
+            "stop" => all(|place| place.is_stop),
+            "end" => all(|place| place.is_end),
+            _ => false,
+        };
+        is_there && accepted.calls.iter().any(|name| name == call || Some(name.as_str()) == signal)
+    });
+    found.map_or(Verdict::Differs, |accepted| Verdict::Accepted(accepted.reason.clone()))
+}
+
+fn counts(left: &Trace, right: &Trace) -> Vec<Count> {
+    let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
+    for (at, trace) in [left, right].into_iter().enumerate() {
+        for step in
+            trace.tasks.iter().flat_map(|task| &task.steps).filter(|step| !step.call.is_empty())
+        {
+            let count = counts.entry(&step.call).or_insert_with(|| Count {
+                call: step.call.clone(),
+                made: [0; 2],
+                spent: [0.0; 2],
+            });
+            count.made[at] += 1;
+            count.spent[at] += step.spent;
+        }
+    }
+    counts.into_values().collect()
+}

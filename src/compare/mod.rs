@@ -1,0 +1,9 @@
+//! Two servers, system call by system call: record, parse, normalise, align.
+
+#![forbid(unsafe_code)]
+
+pub mod align;
+pub mod normalise;
+pub mod parse;
+pub mod record;
+pub mod script;

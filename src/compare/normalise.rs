@@ -1,0 +1,490 @@
+//! What is left of a trace when everything that changes from run to run has a name in its place:
+//! descriptors, process ids, ports, pointers, times.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::parse::{Call, Event, Line, Outcome};
+
+/// A server's run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// Its processes and threads: the one that was started, then the others in the order in which they
+    /// first served somebody, or else were made.
+    pub tasks: Vec<Task>,
+}
+
+/// A process or a thread.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// `parent`, `child 1`, `thread 2` and so on.
+    pub role: String,
+    /// How many calls came before its first `socket`: the loader's and the language's own.
+    pub started: usize,
+    /// What it did from then on.
+    pub steps: Vec<Step>,
+}
+
+/// An event in a task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The system call's name; of a signal or of the end, nothing.
+    pub call: String,
+    /// The event in full, without what changes from run to run.
+    pub text: String,
+    /// When it began, in seconds since the trace did.
+    pub at: f64,
+    /// How long the kernel had it, in seconds.
+    pub spent: f64,
+}
+
+/// The events of one task, as strace's file for it has them.
+pub struct Recorded {
+    /// Its process or thread id.
+    pub pid: u32,
+    /// Its events.
+    pub lines: Vec<Line>,
+}
+
+/// What stands for a descriptor until all that it became is known.
+const MARK: char = '\u{1}';
+
+/// The calls that make a task.
+const MAKERS: &[&str] = &["clone", "clone3", "fork", "vfork"];
+/// The calls that name one by its id.
+const NAMERS: &[&str] = &[
+    "wait4",
+    "waitid",
+    "kill",
+    "tgkill",
+    "tkill",
+    "getpid",
+    "getppid",
+    "gettid",
+    "sched_setscheduler",
+    "set_tid_address",
+];
+/// The calls that an accepted connection comes from.
+const ACCEPTS: &[&str] = &["accept", "accept4"];
+
+/// Gives names to all that changes from run to run; `root` is the process that was started.
+pub fn normalise(recorded: &[Recorded], root: u32) -> Trace {
+    let mut world = World::default();
+    world.tasks.insert(root, Made { by: None, is_thread: false, order: 0, served: None });
+    world.tables.insert(root, 0);
+    world.open.push(BTreeMap::new());
+
+    let mut events: Vec<(f64, u32, usize, &Event)> = Vec::new();
+    for task in recorded {
+        let mut last = 0.0;
+        for (number, line) in task.lines.iter().enumerate() {
+            last = line.at.unwrap_or(last);
+            events.push((last, task.pid, number, &line.event));
+        }
+    }
+    // What a call returns is known when it returns: a child's first call may come before that.
+    events.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.2.cmp(&other.2)));
+    for (_, pid, _, event) in &events {
+        if let Event::Call(call) = event {
+            world.learn_of_tasks(*pid, call);
+        }
+    }
+    let begin = events.first().map_or(0.0, |event| event.0);
+    let mut steps: HashMap<u32, Vec<Step>> = HashMap::new();
+    for (at, pid, _, event) in &events {
+        let (call, text, spent) = match event {
+            Event::Call(call) => {
+                (call.name.clone(), world.call(*pid, call, *at), call.spent.unwrap_or(0.0))
+            }
+            Event::Signal(name, _) => (String::new(), format!("--- {name} ---"), 0.0),
+            Event::Stopped(name) => (String::new(), format!("--- stopped by {name} ---"), 0.0),
+            Event::Exited(status) => (String::new(), format!("+++ exited with {status} +++"), 0.0),
+            Event::Killed(name) => (String::new(), format!("+++ killed by {name} +++"), 0.0),
+            Event::Superseded => (String::new(), String::from("+++ superseded +++"), 0.0),
+        };
+        steps.entry(*pid).or_default().push(Step { call, text, at: at - begin, spent });
+    }
+    world.finish(root, steps)
+}
+
+/// How a task came to be.
+struct Made {
+    by: Option<u32>,
+    is_thread: bool,
+    order: usize,
+    /// When it first had a client.
+    served: Option<f64>,
+}
+
+/// What is known of the run so far.
+#[derive(Default)]
+struct World {
+    tasks: BTreeMap<u32, Made>,
+    /// Which table of descriptors a task uses: threads share one.
+    tables: HashMap<u32, usize>,
+    open: Vec<BTreeMap<u32, usize>>,
+    /// The name of each thing that a descriptor was open on, in the order in which they were made.
+    names: Vec<String>,
+    /// When each connection was there, and which of the names is its.
+    accepted: Vec<(f64, usize)>,
+    sockets: usize,
+    ports: BTreeSet<u32>,
+}
+
+impl World {
+    fn learn_of_tasks(&mut self, pid: u32, call: &Call) {
+        let Outcome::Returned(value, _) = &call.outcome else { return };
+        if MAKERS.contains(&call.name.as_str())
+            && let Ok(made) = value.parse::<u32>()
+        {
+            let is_thread = call.args.iter().any(|arg| arg.contains("CLONE_THREAD"));
+            let order = self.tasks.len();
+            self.tasks.entry(made).or_insert(Made {
+                by: Some(pid),
+                is_thread,
+                order,
+                served: None,
+            });
+        }
+        if matches!(call.name.as_str(), "bind" | "getsockname") {
+            for arg in &call.args {
+                self.ports.extend(numbers_after(arg, "htons(").filter(|&port| port != 0));
+            }
+        }
+    }
+
+    /// The table of a task; one that is met for the first time has its maker's, or a copy of it.
+    fn table(&mut self, pid: u32) -> usize {
+        if let Some(&table) = self.tables.get(&pid) {
+            return table;
+        }
+        let (by, is_thread) =
+            self.tasks.get(&pid).map_or((None, false), |made| (made.by, made.is_thread));
+        let parent = by.filter(|&by| by != pid).map(|by| self.table(by));
+        let table = match parent {
+            Some(parent) if is_thread => parent,
+            _ => {
+                self.open.push(parent.map(|at| self.open[at].clone()).unwrap_or_default());
+                self.open.len() - 1
+            }
+        };
+        self.tables.insert(pid, table);
+        table
+    }
+
+    /// A descriptor of a task as a mark, to be named in the end.
+    fn mark(&mut self, pid: u32, fd: u32, what: &str) -> String {
+        if fd <= 2 {
+            return String::from(["stdin", "stdout", "stderr"][fd as usize]);
+        }
+        let table = self.table(pid);
+        let name = match self.open[table].get(&fd) {
+            Some(&name) => name,
+            None => self.make(pid, fd, kind(what)),
+        };
+        format!("{MARK}{name}{MARK}")
+    }
+
+    fn make(&mut self, pid: u32, fd: u32, name: String) -> usize {
+        let table = self.table(pid);
+        self.names.push(name);
+        self.open[table].insert(fd, self.names.len() - 1);
+        self.names.len() - 1
+    }
+
+    fn call(&mut self, pid: u32, call: &Call, at: f64) -> String {
+        let name = call.name.as_str();
+        let mut args: Vec<String> = call.args.iter().map(|arg| self.plain(pid, arg)).collect();
+        let first = call.args.first().and_then(|arg| descriptor(arg)).map(|(fd, _, _)| fd);
+        match name {
+            "listen" => self.rename(pid, first, "listenfd"),
+            // The largest descriptor and one more.
+            "select" | "pselect6" => args[0] = String::from("maxfd+1"),
+            "close" => {
+                let table = self.table(pid);
+                if call.outcome == Outcome::Returned("0".into(), String::new())
+                    && let Some(fd) = first
+                {
+                    self.open[table].remove(&fd);
+                }
+            }
+            "clone" | "clone3" | "fork" | "vfork" => {
+                args = vec![flags(&call.args)];
+                // What is open now is what it gets.
+                if let Outcome::Returned(value, _) = &call.outcome
+                    && let Ok(made) = value.parse()
+                {
+                    self.table(made);
+                }
+            }
+            _ => {}
+        }
+        let outcome = match &call.outcome {
+            Outcome::Returned(value, note) => {
+                let value = self.returned(pid, name, value, at + call.spent.unwrap_or(0.0));
+                // What is left of a time is nobody's doing.
+                let note = note.split(", left ").next().unwrap_or_default();
+                let note = self.plain(pid, note);
+                if note.is_empty() { value } else { format!("{value} {note}") }
+            }
+            Outcome::Failed(errno) => errno.clone(),
+            Outcome::Restarted(_) => String::from("interrupted, to be restarted"),
+            Outcome::Never => String::from("?"),
+        };
+        if NAMERS.contains(&name) {
+            for arg in &mut args {
+                if let Ok(pid) = arg.parse::<u32>()
+                    && self.tasks.contains_key(&pid)
+                {
+                    *arg = format!("{MARK}p{pid}{MARK}");
+                }
+            }
+        }
+        format!("{name}({}) = {outcome}", args.join(", "))
+    }
+
+    fn returned(&mut self, pid: u32, name: &str, value: &str, at: f64) -> String {
+        if let Some((fd, what, _)) = descriptor(value) {
+            let role = match name {
+                _ if ACCEPTS.contains(&name) => {
+                    if let Some(made) = self.tasks.get_mut(&pid) {
+                        made.served.get_or_insert(at);
+                    }
+                    self.accepted.push((at, self.names.len()));
+                    String::from("connfd")
+                }
+                "socket" => {
+                    self.sockets += 1;
+                    if self.sockets == 1 {
+                        "sockfd".into()
+                    } else {
+                        format!("sockfd {}", self.sockets)
+                    }
+                }
+                "epoll_create1" | "epoll_create" => String::from("epfd"),
+                _ => kind(what),
+            };
+            if fd > 2 {
+                self.make(pid, fd, role);
+            }
+            return self.mark(pid, fd, what);
+        }
+        let id = value.parse::<u32>().ok().filter(|id| self.tasks.contains_key(id));
+        match id {
+            Some(id) if MAKERS.contains(&name) || NAMERS.contains(&name) => {
+                format!("{MARK}p{id}{MARK}")
+            }
+            _ => without_pointers(value),
+        }
+    }
+
+    fn rename(&mut self, pid: u32, fd: Option<u32>, name: &str) {
+        let table = self.table(pid);
+        if let Some(&at) = fd.and_then(|fd| self.open[table].get(&fd)) {
+            self.names[at] = name.to_owned();
+        }
+    }
+
+    /// An argument with marks for descriptors, names for ports, and no pointers.
+    fn plain(&mut self, pid: u32, arg: &str) -> String {
+        let mut text = String::new();
+        let mut rest = arg;
+        while let Some(at) = rest.find('<') {
+            let digits =
+                rest[..at].len() - rest[..at].trim_end_matches(|c: char| c.is_ascii_digit()).len();
+            let Some((fd, what, length)) = descriptor(&rest[at - digits..]) else {
+                text.push_str(&rest[..=at]);
+                rest = &rest[at + 1..];
+                continue;
+            };
+            text.push_str(&rest[..at - digits]);
+            text.push_str(&self.mark(pid, fd, what));
+            rest = &rest[at - digits + length..];
+        }
+        text.push_str(rest);
+        for &port in &self.ports {
+            text = text.replace(&format!("htons({port})"), "htons(PORT)");
+            text = replace_number(&text, ":", port, ":PORT");
+        }
+        text = without_clocks(&others(&text));
+        without_pointers(&text)
+    }
+
+    fn finish(mut self, root: u32, mut steps: HashMap<u32, Vec<Step>>) -> Trace {
+        // Whoever ended before that belongs to the start.
+        let begins =
+            steps.get(&root).and_then(|steps| steps.iter().find(|step| step.call == "socket"));
+        if let Some(at) = begins.map(|step| step.at) {
+            steps.retain(|pid, steps| {
+                *pid == root || steps.last().is_some_and(|last| last.at >= at)
+            });
+            self.tasks.retain(|pid, _| steps.contains_key(pid));
+        }
+        self.accepted.sort_by(|one, other| one.0.total_cmp(&other.0));
+        for (number, &(_, name)) in self.accepted.iter().enumerate() {
+            self.names[name] = format!("connfd {}", number + 1);
+        }
+        let mut order: Vec<u32> = self.tasks.keys().copied().collect();
+        order.sort_by(|one, other| {
+            let key = |pid: &u32| {
+                let made = &self.tasks[pid];
+                (*pid != root, made.served.is_none(), made.served.unwrap_or(0.0), made.order)
+            };
+            let (one, other) = (key(one), key(other));
+            one.0
+                .cmp(&other.0)
+                .then(one.1.cmp(&other.1))
+                .then(one.2.total_cmp(&other.2))
+                .then(one.3.cmp(&other.3))
+        });
+        let mut roles: BTreeMap<u32, String> = BTreeMap::new();
+        let (mut children, mut threads) = (0, 0);
+        for &pid in &order {
+            let role = if pid == root {
+                String::from("parent")
+            } else if self.tasks[&pid].is_thread {
+                threads += 1;
+                format!("thread {threads}")
+            } else {
+                children += 1;
+                format!("child {children}")
+            };
+            roles.insert(pid, role);
+        }
+        let named = |text: &str| -> String {
+            let mut pieces = text.split(MARK);
+            let mut whole = String::from(pieces.next().unwrap_or_default());
+            while let (Some(mark), Some(after)) = (pieces.next(), pieces.next()) {
+                let name = match mark.strip_prefix('p') {
+                    Some(pid) => pid.parse().ok().and_then(|pid: u32| roles.get(&pid)),
+                    None => mark.parse().ok().and_then(|at: usize| self.names.get(at)),
+                };
+                whole.push_str(name.map_or("?", String::as_str));
+                whole.push_str(after);
+            }
+            whole
+        };
+        let tasks = order.iter().map(|pid| {
+            let mut steps = steps.remove(pid).unwrap_or_default();
+            for step in &mut steps {
+                step.text = named(&step.text);
+            }
+            let first = steps.iter().position(|step| step.call == "socket");
+            let started = if *pid == root { first.unwrap_or(0) } else { 0 };
+            steps.drain(..started);
+            Task { role: roles[pid].clone(), started, steps }
+        });
+        Trace { tasks: tasks.collect() }
+    }
+}
+
+/// `3<TCP:[127.0.0.1:9000]>` at the beginning of a text: the number, what it is open on, and how long
+/// that is.
+fn descriptor(text: &str) -> Option<(u32, &str, usize)> {
+    let (number, rest) = text.split_once('<')?;
+    let fd = number.parse().ok()?;
+    let mut from = 0;
+    loop {
+        let end = from + rest[from..].find('>')?;
+        if !rest[..end].ends_with('-') {
+            return Some((fd, &rest[..end], number.len() + 1 + end + 1));
+        }
+        from = end + 1;
+    }
+}
+
+/// What a descriptor is called that nobody was seen to make.
+fn kind(what: &str) -> String {
+    let kind = what.split([':', '[']).next().unwrap_or_default();
+    match kind {
+        "TCP" | "TCPv6" | "UDP" | "UDPv6" | "UNIX" | "UNIX-STREAM" | "socket" => "socket".into(),
+        "anon_inode" => what.trim_start_matches("anon_inode:").trim_matches(['[', ']']).to_owned(),
+        "pipe" => "pipe".into(),
+        _ if what.starts_with('/') => what.to_owned(),
+        _ => kind.to_owned(),
+    }
+}
+
+/// Which flags a task was made with: all else of it are pointers.
+fn flags(args: &[String]) -> String {
+    let flags = args.iter().find_map(|arg| {
+        let after = arg.split_once("flags=")?.1;
+        after.split([',', '}']).next()
+    });
+    format!("flags={}", flags.unwrap_or_default())
+}
+
+fn numbers_after<'a>(text: &'a str, before: &'a str) -> impl Iterator<Item = u32> + 'a {
+    text.split(before).skip(1).filter_map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..end].parse().ok()
+    })
+}
+
+fn replace_number(text: &str, before: &str, number: u32, with: &str) -> String {
+    let wanted = format!("{before}{number}");
+    let mut whole = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(&wanted) {
+        let after = &rest[at + wanted.len()..];
+        whole.push_str(&rest[..at]);
+        let is_whole = !after.starts_with(|c: char| c.is_ascii_digit());
+        whole.push_str(if is_whole { with } else { &wanted });
+        rest = after;
+    }
+    whole + rest
+}
+
+/// Ports of clients, which the kernel chose; who sent a signal; what an event carries.
+fn others(text: &str) -> String {
+    let mut whole = String::new();
+    let mut rest = text;
+    let found = |rest: &str| {
+        ["htons(", "u32=", "u64=", "tv_sec=", "tv_nsec="]
+            .iter()
+            .filter_map(|word| rest.find(word).map(|at| at + word.len()))
+            .min()
+    };
+    while let Some(at) = found(rest) {
+        whole.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let is_port = whole.ends_with("htons(");
+        if digits > 0 && !(is_port && &rest[..digits] == "0") {
+            whole.push_str(if is_port { "CLIENT" } else { "N" });
+        } else {
+            whole.push_str(&rest[..digits]);
+        }
+        rest = &rest[digits..];
+    }
+    whole + rest
+}
+
+/// A time of day, 10:20:30, wherever it is said.
+fn without_clocks(text: &str) -> String {
+    const SHAPE: &[u8; 8] = b"##:##:##";
+    let mut bytes = text.as_bytes().to_vec();
+    for at in 0..bytes.len().saturating_sub(SHAPE.len() - 1) {
+        let is_clock = bytes[at..].iter().zip(SHAPE).all(|(byte, shape)| match shape {
+            b'#' => byte.is_ascii_digit(),
+            shape => byte == shape,
+        });
+        if is_clock {
+            bytes[at..at + SHAPE.len()].copy_from_slice(b"HH:MM:SS");
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// A pointer is a hexadecimal number of more than six digits.
+fn without_pointers(text: &str) -> String {
+    let mut whole = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("0x") {
+        let digits = &rest[at + 2..];
+        let length = digits.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(digits.len());
+        whole.push_str(&rest[..at]);
+        whole.push_str(if length > 6 { "POINTER" } else { &rest[at..at + 2 + length] });
+        rest = &digits[length..];
+    }
+    whole + rest
+}

@@ -1,0 +1,224 @@
+//! `socklab compare`: what is equal, what differs, and what can't be compared.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use socklab::server::DESIGNS;
+
+/// strace, or why there is none.
+fn has_strace() -> bool {
+    let found =
+        Command::new("strace").arg("--version").output().is_ok_and(|out| out.status.success());
+    if !found {
+        eprintln!("skipped: strace is not installed");
+    }
+    found
+}
+
+fn compare(args: &[&str]) -> Output {
+    let mut command = support::socklab();
+    command.arg("compare").args(args).stdin(Stdio::null());
+    command.output().expect("socklab runs")
+}
+
+fn said(output: &Output) -> String {
+    let (out, err) = (&output.stdout, &output.stderr);
+    let out = String::from_utf8_lossy(&out[out.len().saturating_sub(4000)..]).into_owned();
+    format!("{:?}\n{out}{}", output.status, String::from_utf8_lossy(err))
+}
+
+/// A file with a text, in the folder for what tests write.
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, text).expect("written");
+    path
+}
+
+/// The iterative server of the slide, in Python, mended; its port is the first argument.
+const PYTHON: &str = r#"
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.listen(BACKLOG)
+answers = {b"10\n": b"55", b"20\n": b"6765", b"1\n": b"1"}
+try:
+    while True:
+        client, peer = s.accept()
+        try:
+            client.sendall(answers.get(client.recv(64), b"error"))
+        except OSError:
+            pass
+        client.close()
+except KeyboardInterrupt:
+    s.close()
+"#;
+
+fn foreign(backlog: &str) -> [String; 3] {
+    let path = file(&format!("server-{backlog}.py"), &PYTHON.replace("BACKLOG", backlog));
+    ["python3".into(), path.display().to_string(), "{port}".into()]
+}
+
+fn two(one: &[String], other: &[String], options: &[&str]) -> Output {
+    let mut args: Vec<&str> = options.to_vec();
+    args.push("--");
+    args.extend(one.iter().map(String::as_str));
+    args.push("--");
+    args.extend(other.iter().map(String::as_str));
+    compare(&args)
+}
+
+#[test]
+fn the_designs_and_their_twins_are_equal() {
+    if !has_strace() {
+        return;
+    }
+    for design in DESIGNS {
+        if let Some(why) = support::refused(design) {
+            eprintln!("skipped: {}: {why}", design.name);
+            continue;
+        }
+        let output = compare(&[design.name]);
+        assert!(output.status.success(), "{}: {}", design.name, said(&output));
+        assert!(said(&output).ends_with("equal\n"), "{}: {}", design.name, said(&output));
+    }
+}
+
+#[test]
+fn a_foreign_server_equals_itself_and_differs_by_its_backlog() {
+    if !has_strace() {
+        return;
+    }
+    let same = two(&foreign("5"), &foreign("5"), &["--json"]);
+    assert!(same.status.success(), "{}", said(&same));
+    let comparison: Value = serde_json::from_slice(&same.stdout).expect("JSON");
+    assert_eq!(comparison["tasks"][0]["role"], "parent");
+    let rows = comparison["tasks"][0]["rows"].as_array().expect("rows");
+    let listens =
+        |row: &&Value| row["left"].as_str().is_some_and(|left| left.starts_with("listen("));
+    let listen = rows.iter().find(listens).expect("it listens");
+    assert_eq!(listen["left"], "listen(listenfd, 5) = 0");
+    assert_eq!(listen["verdict"], "equal");
+
+    let other = two(&foreign("5"), &foreign("6"), &[]);
+    assert_eq!(other.status.code(), Some(1), "{}", said(&other));
+    let text = String::from_utf8(other.stdout).expect("UTF-8");
+    let row = text.lines().find(|line| line.contains(" ! ")).expect("a difference");
+    assert!(
+        row.starts_with("listen(listenfd, 5) = 0 ") && row.ends_with("listen(listenfd, 6) = 0")
+    );
+    assert!(text.ends_with("different\n"), "{text}");
+}
+
+#[test]
+fn two_designs_differ() {
+    if !has_strace() {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_socklab");
+    let serve = |design: &str| [program, "serve", design, "--port", "0"].map(String::from).to_vec();
+    let output = two(&serve("iterative"), &serve("forked"), &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.contains("! clone(") && text.contains("\nchild 1: 0 of "), "{text}");
+}
+
+#[test]
+fn a_script_of_ones_own() {
+    if !has_strace() {
+        return;
+    }
+    let script = file("script.txt", "# one client\na connect\na send 10\\n\na expect 55\na end\n");
+    let script = script.to_str().expect("UTF-8");
+    let output = compare(&["--script", script, "--json", "iterative"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let comparison: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let calls = comparison["calls"].as_array().expect("calls");
+    let made = |name: &str| {
+        calls.iter().find(|count| count["call"] == name).map(|count| count["made"].clone())
+    };
+    assert_eq!(made("sendto"), Some(serde_json::json!([1, 1])));
+
+    let wrong = file("wrong.txt", "a connect\na send 10\\n\na expect 56\n");
+    let output = compare(&["--script", wrong.to_str().expect("UTF-8"), "iterative"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("client a: answered \"55\", not \"56\""), "{}", said(&output));
+}
+
+#[test]
+fn what_can_not_be_compared() {
+    let script = file("nonsense.txt", "a jump\n");
+    let script = script.to_str().expect("UTF-8");
+    for (args, words) in [
+        (&["nosuch"][..], "no design 'nosuch'"),
+        (&[], "required"),
+        (&["--", "true"], "two commands are compared"),
+        (&["forked", "--", "true", "--", "true"], "not both"),
+        (&["--script", script, "forked"], "line 1: no action \"jump\""),
+        (&["--script", "/nonexistent", "forked"], "No such file"),
+    ] {
+        let output = compare(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", said(&output));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(words) && stderr.lines().count() == 1, "{args:?}: {stderr}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+    if !has_strace() {
+        return;
+    }
+    for (args, words) in [
+        (&["--", "true", "--", "true"][..], "ended before it listened"),
+        (&["--wait", "1", "--", "sleep", "60", "--", "true"], "did not listen on a port"),
+        (&["--", "/nonexistent", "--", "true"], "No such file"),
+    ] {
+        let output = compare(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", said(&output));
+        assert!(said(&output).contains(words), "{args:?}: {}", said(&output));
+    }
+}
+
+/// Without strace, one line with what to do.
+#[test]
+fn without_strace() {
+    let mut command = support::socklab();
+    let output = command.args(["compare", "iterative"]).env("PATH", "/nonexistent").output();
+    let output = output.expect("socklab runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("apt-get install strace"), "{}", said(&output));
+}
+
+/// Ctrl-C in the middle leaves nothing behind.
+#[test]
+fn an_interrupt_leaves_nothing() {
+    if !has_strace() {
+        return;
+    }
+    let mut command = support::socklab();
+    command.args(["compare", "--", "sleep", "3600", "--", "true"]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("it runs");
+    let pid = child.id() as i32;
+    // strace, and below it the command.
+    let started = loop {
+        let tree = support::tree(pid);
+        if tree.len() > 2 {
+            break tree;
+        }
+        std::thread::yield_now();
+    };
+    kill(Pid::from_raw(pid), Signal::SIGINT).expect("it runs");
+    assert_eq!(child.wait().expect("our child").code(), Some(130));
+    for pid in &started[1..] {
+        while fs::read_to_string(format!("/proc/{pid}/comm"))
+            .is_ok_and(|comm| comm.starts_with("sleep") || comm.starts_with("strace"))
+        {
+            std::thread::yield_now();
+        }
+    }
+}

@@ -5,7 +5,7 @@
 //! takes: so the links are read relative to their folder, into one buffer, and where there are many, by as
 //! many threads as there are processors. A socket may be held many times, so none is skipped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, c_int};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -42,7 +42,15 @@ pub(super) fn find(rows: &mut [Row]) -> bool {
     if wanted.is_empty() {
         return false;
     }
-    let found = search(pids(), &wanted.into());
+    let wanted: Arc<[u32]> = wanted.into();
+    let (threads, others) = without_kernel_threads(pids());
+    let mut found = search(others, &wanted);
+    // They hold none; whatever else may be among them counts where somebody is missing.
+    if !wanted.iter().all(|&inode| found.holds(inode)) {
+        found.merge(search(threads, &wanted));
+        found.held.sort_unstable();
+        found.held.dedup();
+    }
     let mut processes: HashMap<c_int, String> = HashMap::new();
     let mut missing = false;
     for row in rows.iter_mut().filter(|row| row.inode != 0) {
@@ -72,6 +80,29 @@ fn pids() -> Vec<c_int> {
     pids
 }
 
+/// The children of kthreadd, which are the kernel's own threads, and all other processes. The former are most
+/// of the processes of a small machine, and told in one file.
+fn without_kernel_threads(pids: Vec<c_int>) -> (Vec<c_int>, Vec<c_int>) {
+    // In a namespace of its own, the second process is one like any other.
+    if !fs::read_to_string("/proc/2/stat").is_ok_and(|stat| is_kernel_thread(&stat)) {
+        return (Vec::new(), pids);
+    }
+    let children = fs::read_to_string("/proc/2/task/2/children").unwrap_or_default();
+    let children: HashSet<c_int> =
+        children.split_ascii_whitespace().filter_map(|pid| number(pid.as_bytes())).collect();
+    pids.into_iter().partition(|pid| children.contains(pid))
+}
+
+/// Whether `/proc/PID/stat` is that of a kernel thread: the flag `PF_KTHREAD` in its ninth field.
+fn is_kernel_thread(stat: &str) -> bool {
+    const PF_KTHREAD: u32 = 0x0020_0000;
+    // The second field, a name in parentheses, may have anything in it.
+    let flags = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(6));
+    flags
+        .and_then(|flags| number::<u32>(flags.as_bytes()))
+        .is_some_and(|flags| flags & PF_KTHREAD != 0)
+}
+
 /// More than the longest entry of a folder takes: where so much room is left, there was no further entry.
 const ENTRY_MAX: usize = 280;
 
@@ -92,6 +123,11 @@ struct Found {
 }
 
 impl Found {
+    fn holds(&self, inode: u32) -> bool {
+        let first = self.held.partition_point(|&(held, _)| held < inode);
+        self.held.get(first).is_some_and(|&(held, _)| held == inode)
+    }
+
     fn merge(&mut self, other: Self) {
         self.held.extend(other.held);
         self.refused |= other.refused;
@@ -352,6 +388,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn kernel_threads() {
+        assert!(is_kernel_thread("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0\n"));
+        assert!(is_kernel_thread("2 (a) S 1 (b) S 0 0 0 0 -1 2129984 0 0 0 0\n"));
+        for other in ["2 (kthreadd) S 1 2 2 0 -1 4194560 0\n", "2 (x) S 0 0 0 0 -1", "2", ""] {
+            assert!(!is_kernel_thread(other), "{other:?}");
+        }
+        // None is lost, and none is invented.
+        let (threads, others) = without_kernel_threads(vec![1, 2, c_int::MAX]);
+        assert!(threads.len() + others.len() == 3 && others.contains(&1));
+    }
 
     #[test]
     fn links() {

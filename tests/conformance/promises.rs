@@ -193,13 +193,16 @@ fn answered_beside_heavy(server: &Server, count: usize, probes: usize) -> usize 
         probe.send(b"10\n");
         let mut stuck = false;
         until("the probe is answered, or nobody is left to answer it", || {
-            // Nobody but those who compute is awake, and the request is not read.
-            stuck = running() == count
+            // The request has come, so that whoever can serve it is awake; nobody but those who compute
+            // is; and it is still not read.
+            let is_unread = || probe.server_end().is_some_and(|row| row.unread == 3);
+            stuck = is_unread()
+                && running() == count
                 && tasks(server).iter().all(|task| {
                     let doing = task.doing();
                     doing == Doing::Running || sleeps(doing) || is_sanitizer(*task)
                 })
-                && probe.server_end().is_some_and(|row| row.unread == 3);
+                && is_unread();
             stuck || probe.has_answer()
         });
         if !stuck {

@@ -76,11 +76,14 @@ fn held_by(server: &Server, client: &Client) -> Option<(Task, i32)> {
     })
 }
 
-/// Every task is asleep, one for each silent client, and the probe's request is not read.
+/// The probe's request has come, so that whoever can serve it is awake; every task is asleep, one for each
+/// silent client; and the request is still not read.
 fn is_stuck_with(server: &Server, silent: &[Client], probe: &Client) -> bool {
-    silent.iter().all(|client| held_by(server, client).is_some())
+    let is_unread = || probe.server_end().is_some_and(|row| row.unread == 3);
+    is_unread()
+        && silent.iter().all(|client| held_by(server, client).is_some())
         && tasks(server).iter().all(|task| sleeps(task.doing()) || is_sanitizer(*task))
-        && probe.server_end().is_some_and(|row| row.unread == 3)
+        && is_unread()
 }
 
 /// So many silent clients are held, and another one asks. Are the others stuck until the silent ones

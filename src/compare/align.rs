@@ -185,10 +185,11 @@ impl Side {
                 None => steps.push(step),
             }
         }
-        // A request to stop, or the end of the listening socket, which comes with it.
+        // A request to stop, or the end of the socket that clients come from, which comes with it.
         let stops = |step: &Step| {
             ["--- SIGINT", "--- SIGTERM"].iter().any(|signal| step.text.starts_with(signal))
                 || step.call == "rt_sigtimedwait" && step.text.contains("(SIG")
+                || step.call == "recvmsg" && step.text.ends_with(" = 0")
                 || step.call.starts_with("accept") && step.text.ends_with("EINVAL")
         };
         let stop = steps.iter().position(stops).unwrap_or(steps.len());

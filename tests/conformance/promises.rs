@@ -76,6 +76,9 @@ fn held_by(server: &Server, client: &Client) -> Option<(Task, i32)> {
     })
 }
 
+/// How often in a row a server has to look stuck: one that hands a client over may sleep at a lock on the way.
+const LOOKS: usize = 40;
+
 /// The probe's request has come, so that whoever can serve it is awake; every task is asleep, one for each
 /// silent client; and the request is still not read.
 fn is_stuck_with(server: &Server, silent: &[Client], probe: &Client) -> bool {
@@ -98,9 +101,10 @@ fn silent(server: &Server, count: usize) -> Silent {
         .collect();
     let probe = Client::connect(server);
     probe.send(b"10\n");
-    let mut stuck = false;
+    let (mut looks, mut stuck) = (0, false);
     until("the probe is answered, or the server is stuck", || {
-        stuck = is_stuck_with(server, &silent, &probe);
+        looks = if is_stuck_with(server, &silent, &probe) { looks + 1 } else { 0 };
+        stuck = looks == LOOKS;
         stuck || probe.has_answer()
     });
     if !stuck {
@@ -194,18 +198,20 @@ fn answered_beside_heavy(server: &Server, count: usize, probes: usize) -> usize 
     let answered = |_: &usize| {
         let probe = Client::connect(server);
         probe.send(b"10\n");
-        let mut stuck = false;
+        let (mut looks, mut stuck) = (0, false);
         until("the probe is answered, or nobody is left to answer it", || {
             // The request has come, so that whoever can serve it is awake; nobody but those who compute
             // is; and it is still not read.
             let is_unread = || probe.server_end().is_some_and(|row| row.unread == 3);
-            stuck = is_unread()
+            let is_stuck = is_unread()
                 && running() == count
                 && tasks(server).iter().all(|task| {
                     let doing = task.doing();
                     doing == Doing::Running || sleeps(doing) || is_sanitizer(*task)
                 })
                 && is_unread();
+            looks = if is_stuck { looks + 1 } else { 0 };
+            stuck = looks == LOOKS;
             stuck || probe.has_answer()
         });
         if !stuck {

@@ -18,6 +18,8 @@ pub mod experiment;
 
 pub mod subject;
 
+pub mod report;
+
 pub mod compare;
 
 pub mod cli;

@@ -15,9 +15,10 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("net", &["net", "posix", "linux"], &["proptest"]),
     ("tool", &["tool", "net", "posix", "linux"], &["serde", "proptest"]),
     ("subject", &["subject", "net", "posix", "linux"], &[]),
+    ("report", &["report"], &["serde", "serde_json"]),
     (
         "compare",
-        &["compare", "subject", "net", "posix", "linux"],
+        &["compare", "subject", "report", "net", "posix", "linux"],
         &["serde", "similar", "proptest"],
     ),
     (
@@ -31,6 +32,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
             "net",
             "experiment",
             "subject",
+            "report",
             "compare",
             "posix",
             "linux",

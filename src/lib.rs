@@ -20,6 +20,8 @@ pub mod subject;
 
 pub mod report;
 
+pub mod examine;
+
 pub mod compare;
 
 pub mod cli;

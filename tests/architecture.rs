@@ -14,8 +14,13 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("experiment", &["experiment", "posix", "linux"], &["serde"]),
     ("net", &["net", "posix", "linux"], &["proptest"]),
     ("tool", &["tool", "net", "posix", "linux"], &["serde", "proptest"]),
-    ("subject", &["subject", "net", "posix", "linux"], &[]),
+    ("subject", &["subject", "net", "posix", "linux"], &["nix"]),
     ("report", &["report"], &["serde", "serde_json"]),
+    (
+        "examine",
+        &["examine", "subject", "report", "net", "posix", "linux"],
+        &["nix", "regex", "proptest"],
+    ),
     (
         "compare",
         &["compare", "subject", "report", "net", "posix", "linux"],
@@ -33,6 +38,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
             "experiment",
             "subject",
             "report",
+            "examine",
             "compare",
             "posix",
             "linux",
@@ -54,6 +60,7 @@ const CRATES: &[&str] = &[
     "serde",
     "serde_json",
     "similar",
+    "regex",
     "proptest",
     "hdrhistogram",
 ];
@@ -68,7 +75,8 @@ const UNSAFE: &[(&str, &str)] = &[
     ("server/preforked_fcntl.rs", "fork() is the design"),
     ("server/preforked_mutex.rs", "fork() is the design"),
     ("server/preforked_passing.rs", "fork() is the design"),
-    ("subject.rs", "what must happen between fork and exec"),
+    ("subject/mod.rs", "what must happen between fork and exec"),
+    ("subject/cell.rs", "what must happen between fork and exec"),
     ("server/inetd.rs", "fork() is the design, and a socket that it was started with"),
 ];
 

@@ -5,6 +5,7 @@
 mod client;
 mod compare;
 mod designs;
+mod examine;
 mod experiment;
 mod knock;
 mod nc;
@@ -48,6 +49,7 @@ enum Command {
     Serve(serve::Arguments),
     Client(client::Arguments),
     Designs(designs::Arguments),
+    Examine(Box<examine::Arguments>),
     Compare(compare::Arguments),
     Experiment(experiment::Arguments),
     #[command(flatten)]
@@ -96,6 +98,7 @@ pub fn main() -> ExitCode {
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Client(arguments) => client::run(&arguments),
             Command::Designs(arguments) => designs::run(&arguments),
+            Command::Examine(arguments) => examine::run(&arguments),
             Command::Compare(arguments) => compare::run(&arguments),
             Command::Experiment(arguments) => experiment::run(&arguments),
             Command::Resolve(function) => resolve::run(&function),

@@ -1,5 +1,6 @@
 //! What only Linux has, under the rules of [`crate::posix`].
 
+pub mod close_range;
 pub mod dirent;
 pub mod epoll;
 pub mod error_queue;
@@ -7,6 +8,7 @@ pub mod eventfd;
 pub mod io_uring;
 pub mod min_ttl;
 pub mod mmsg;
+pub mod net_if;
 pub mod packet_info;
 pub mod pipe;
 pub mod prctl;
@@ -18,4 +20,5 @@ pub mod sock_diag;
 pub mod socket_filter;
 pub mod socket_options;
 pub mod sys_mman;
+pub mod syscall;
 pub mod tcp_info;

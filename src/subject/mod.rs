@@ -3,17 +3,22 @@
 
 #![expect(unsafe_code, reason = "what must happen between fork and exec")]
 
-use std::collections::BTreeSet;
+pub mod cell;
+pub mod watch;
+
 use std::fmt;
 use std::fs;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
 
 use crate::linux::signalfd::{SFD_CLOEXEC, signalfd};
 use crate::linux::sock_diag::{EVERY_STATE, dump, inet_diag_msg, sock_diag, state};
@@ -28,11 +33,45 @@ use crate::posix::signal::{
     signal, sigprocmask,
 };
 use crate::posix::sys_socket::{AF_INET, AF_INET6};
+use crate::posix::unistd::read;
+
+pub use cell::{Isolation, Limits};
 
 /// A running command, in a process group of its own.
 pub struct Subject {
+    /// The command itself, or the process that keeps it.
     child: Child,
-    said: Option<JoinHandle<String>>,
+    said: Vec<JoinHandle<Said>>,
+    kept: Option<Kept>,
+}
+
+/// What is known of a command that a process of ours keeps.
+struct Kept {
+    pid: u32,
+    status: OwnedFd,
+    ended: Option<ExitStatus>,
+}
+
+/// The end of what a command wrote to one of its outputs.
+#[derive(Default)]
+struct Said {
+    last: Vec<u8>,
+}
+
+impl Said {
+    /// As much as a line or two of a last word needs.
+    const ROOM: usize = 4096;
+
+    fn listen(mut output: impl Read) -> Self {
+        let mut said = Self::default();
+        let mut buffer = [0; 65536];
+        while let Ok(length @ 1..) = output.read(&mut buffer) {
+            said.last.extend_from_slice(&buffer[..length]);
+            let surplus = said.last.len().saturating_sub(Self::ROOM);
+            said.last.drain(..surplus);
+        }
+        said
+    }
 }
 
 /// Where a server can be reached, and how.
@@ -51,6 +90,8 @@ pub enum Trouble {
     Start(String, std::io::Error),
     /// It ended before it could be reached: its status and its last words.
     Ended(ExitStatus, String),
+    /// It ended, and others that it had started stay: it has made itself a daemon.
+    Daemon(ExitStatus),
     /// It can't be reached in time.
     Unreachable(Duration),
     /// A call of ours failed.
@@ -66,6 +107,10 @@ impl fmt::Display for Trouble {
                 let said = said.trim_end();
                 if said.is_empty() { Ok(()) } else { write!(f, "; it said: {said}") }
             }
+            Self::Daemon(status) => write!(
+                f,
+                "the server has put itself into the background ({status}); let it run in the foreground"
+            ),
             Self::Unreachable(patience) => write!(
                 f,
                 "the server did not listen on a port of this machine within {} s",
@@ -146,51 +191,85 @@ impl Subject {
     ///
     /// [`Trouble::Start`].
     pub fn start(mut command: Command) -> Result<Self, Trouble> {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
-        let none = sigemptyset();
-        // A signal that is held back here is not to be held back there.
-        let let_in = move || match sigprocmask(SIG_SETMASK, Some(&none)) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(std::io::Error::from_raw_os_error(error.errno())),
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        // SAFETY: one system call that allocates nothing.
+        unsafe { command.pre_exec(let_signals_in) };
+        let mut child = spawn(command)?;
+        let said = listen(&mut child);
+        Ok(Self { child, said, kept: None })
+    }
+
+    /// Starts a command in a cell: a session of its own, under limits, with a process above it that keeps all
+    /// that it starts.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Start`], or what a call of ours fails with.
+    pub fn confine(
+        mut command: Command,
+        isolation: &Isolation,
+        limits: Limits,
+    ) -> Result<Self, Trouble> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (status, told) =
+            pipe2(OFlag::O_CLOEXEC).map_err(|errno| Error::new("pipe2", errno as i32))?;
+        let enter = move || {
+            let_signals_in()?;
+            // SAFETY: this is between fork and exec, where nothing else is to be done.
+            unsafe { cell::split(&told, &limits) }
         };
-        // SAFETY: between fork and exec, one system call that allocates nothing.
-        unsafe { command.pre_exec(let_in) };
-        let program = command.get_program().to_string_lossy().into_owned();
-        let mut child = command.spawn().map_err(|error| Trouble::Start(program, error))?;
-        let said = child.stderr.take().map(|mut stderr| {
-            std::thread::spawn(move || {
-                let mut bytes = Vec::new();
-                // Its last words may be cut.
-                let _ = stderr.read_to_end(&mut bytes);
-                String::from_utf8_lossy(&bytes).into_owned()
-            })
-        });
-        Ok(Self { child, said })
+        // SAFETY: `enter` makes system calls only.
+        unsafe { command.pre_exec(enter) };
+        // With `command` goes our copy of the pipe's other end.
+        let mut child = cell::as_process_1(isolation, || spawn(command))??;
+        let said = listen(&mut child);
+        let pid = tree(child.id()).get(1).copied().unwrap_or(0);
+        Ok(Self { child, said, kept: Some(Kept { pid, status, ended: None }) })
     }
 
-    /// Its process id.
+    /// The process id of the command; 0 if it had ended before anybody could learn it.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.kept.as_ref().map_or_else(|| self.child.id(), |kept| kept.pid)
     }
 
-    /// Its status, once it has ended.
+    /// Every process of it that is there, the command's own first.
+    pub fn processes(&self) -> Vec<u32> {
+        tree(self.child.id()).split_off(usize::from(self.kept.is_some()))
+    }
+
+    /// Its status, once it has ended; others that it started may still be there.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
+        let Some(kept) = &mut self.kept else { return self.child.try_wait().ok().flatten() };
+        if kept.ended.is_none() {
+            let mut word = [0; 4];
+            let mut fds = [pollfd::new(&kept.status, POLLIN)];
+            let is_told = wait(&mut fds, Deadline::after(Duration::ZERO)) == Ok(true);
+            if is_told && read(&kept.status, &mut word) == Ok(word.len()) {
+                kept.ended = Some(ExitStatus::from_raw(i32::from_ne_bytes(word)));
+            }
+        }
+        kept.ended
     }
 
-    /// Ends whatever is left of it, and returns what it wrote to standard error.
+    /// Ends whatever is left of it, and returns the end of what it wrote.
     pub fn last_words(mut self) -> String {
         self.kill();
-        let said = self.said.take().and_then(|said| said.join().ok());
-        said.unwrap_or_default()
+        let said = self.said.drain(..).filter_map(|said| said.join().ok());
+        let bytes: Vec<u8> = said.flat_map(|said| said.last).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn kill(&mut self) {
-        for pid in tree(self.pid()) {
-            // It may be gone already.
-            let _ = kill(pid as i32, SIGKILL);
+        // One that was being made while another was killed comes to light in the next look.
+        loop {
+            let processes = self.processes();
+            if processes.iter().filter(|&&pid| !is_gone(pid)).map(|&pid| kill(pid as i32, SIGKILL)).count() == 0 {
+                break;
+            }
+            // A killed process takes a moment to end.
+            let _ = wait(&mut [], Deadline::after(LOOK));
         }
-        let _ = kill(-(self.pid() as i32), SIGKILL);
+        let _ = kill(-(self.child.id() as i32), SIGKILL);
         let _ = self.child.wait();
     }
 
@@ -203,10 +282,11 @@ impl Subject {
         let mut status = None;
         let found = until(patience, || {
             status = self.ended();
-            Ok(if status.is_some() { Some(None) } else { reached(self.pid())?.map(Some) })
+            Ok(if status.is_some() { Some(None) } else { reached(&self.processes())?.map(Some) })
         })?;
         match (found, status) {
             (Some(Some(reached)), _) => Ok((self, reached)),
+            (_, Some(status)) if !self.processes().iter().all(|&pid| is_gone(pid)) => Err(Trouble::Daemon(status)),
             (_, Some(status)) => Err(Trouble::Ended(status, self.last_words())),
             _ => Err(Trouble::Unreachable(patience)),
         }
@@ -219,9 +299,34 @@ impl Drop for Subject {
     }
 }
 
-/// The first socket of a process tree at which it can be asked.
-fn reached(root: u32) -> crate::posix::Result<Option<Reached>> {
-    let inodes = sockets(root);
+/// Whether a process has ended, reaped or not.
+fn is_gone(pid: u32) -> bool {
+    matches!(watch::state(pid), None | Some('Z' | 'X'))
+}
+
+/// A signal that is held back here is not to be held back there.
+fn let_signals_in() -> std::io::Result<()> {
+    match sigprocmask(SIG_SETMASK, Some(&sigemptyset())) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(std::io::Error::from_raw_os_error(error.errno())),
+    }
+}
+
+fn spawn(mut command: Command) -> Result<Child, Trouble> {
+    command.stdin(Stdio::null()).process_group(0);
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.spawn().map_err(|error| Trouble::Start(program, error))
+}
+
+fn listen(child: &mut Child) -> Vec<JoinHandle<Said>> {
+    let stdout = child.stdout.take().map(|out| std::thread::spawn(|| Said::listen(out)));
+    let stderr = child.stderr.take().map(|err| std::thread::spawn(|| Said::listen(err)));
+    stdout.into_iter().chain(stderr).collect()
+}
+
+/// The first socket of some processes at which they can be asked.
+fn reached(processes: &[u32]) -> crate::posix::Result<Option<Reached>> {
+    let inodes = watch::sockets(processes);
     if inodes.is_empty() {
         return Ok(None);
     }
@@ -298,30 +403,7 @@ pub fn tids(pid: u32) -> Vec<u32> {
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// The sockets that a process tree has open, as the kernel numbers them.
-fn sockets(root: u32) -> BTreeSet<u32> {
-    let mut inodes = BTreeSet::new();
-    for pid in tree(root) {
-        let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
-        for entry in entries.flatten() {
-            let link = fs::read_link(entry.path()).unwrap_or_default();
-            let inode = link
-                .to_str()
-                .and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
-            inodes.extend::<Option<u32>>(inode);
-        }
-    }
-    inodes
-}
-
 /// Whether every task of a process tree sleeps in a call, or has ended.
 pub fn is_at_rest(root: u32) -> bool {
-    tree(root).iter().flat_map(|&pid| tids(pid).into_iter().map(move |tid| (pid, tid))).all(
-        |(pid, tid)| {
-            let stat =
-                fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).unwrap_or_default();
-            let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-            matches!(state, None | Some('S' | 'Z' | 'X'))
-        },
-    )
+    watch::tasks(&tree(root)).iter().all(watch::Task::sleeps)
 }

@@ -1,0 +1,277 @@
+//! A client of the server under study: it never blocks for longer than the patience, and writes down what it
+//! does and sees.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use super::Trouble;
+use super::log::{Log, quoted};
+use crate::net::{Deadline, family, from_c, to_c, wait};
+use crate::posix::error::{EAGAIN, ECONNREFUSED, ECONNRESET, EINPROGRESS, EPIPE, ETIMEDOUT};
+use crate::posix::poll::{POLLIN, POLLOUT, pollfd};
+use crate::posix::sys_socket::*;
+use crate::subject::wait_for;
+
+/// A connected socket, or one of UDP with a fixed peer.
+pub struct Client {
+    sockfd: OwnedFd,
+    /// Its own end.
+    pub addr: SocketAddr,
+    number: usize,
+    log: Log,
+    patience: Duration,
+    got: Vec<u8>,
+}
+
+/// How a connection stands after the last look at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The server has closed it in order: FIN.
+    Eof,
+    /// It was reset: RST; over UDP, the port is closed.
+    Reset,
+    /// It is open still.
+    Open,
+}
+
+/// What has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// All bytes since the connection was made.
+    pub bytes: Vec<u8>,
+    /// How it stands.
+    pub end: End,
+}
+
+impl Answer {
+    /// In words.
+    pub fn words(&self) -> String {
+        let end = match self.end {
+            End::Eof => "then end of file",
+            End::Reset => "then a reset",
+            End::Open => "and the connection stays open",
+        };
+        if self.bytes.is_empty() {
+            return format!("nothing, {end}");
+        }
+        format!("{}, {end}", quoted(&self.bytes))
+    }
+}
+
+/// Where a client comes from, and what is special about it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner {
+    /// Its own address; `None` leaves it to the kernel.
+    pub from: Option<SocketAddr>,
+    /// Its receive buffer, in bytes as `SO_RCVBUF` takes them.
+    pub receive_buffer: Option<i32>,
+}
+
+impl Client {
+    /// Connects; `None` if the server does not take it: the port is closed, or nothing comes back in time.
+    pub(super) fn connect(
+        to: SocketAddr,
+        is_tcp: bool,
+        manner: Manner,
+        log: &Log,
+        patience: Duration,
+    ) -> Result<Option<Self>, Trouble> {
+        let number = log.client();
+        let kind = if is_tcp { SOCK_STREAM } else { SOCK_DGRAM };
+        let sockfd = socket(family(&to), kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)?;
+        if let Some(bytes) = manner.receive_buffer {
+            setsockopt(&sockfd, SOL_SOCKET, SO_RCVBUF, &bytes)?;
+        }
+        if let Some(from) = manner.from {
+            setsockopt(&sockfd, SOL_SOCKET, SO_REUSEADDR, &1)?;
+            bind(&sockfd, &to_c(&from))?;
+        }
+        match connect(&sockfd, &to_c(&to)) {
+            Err(error) if error.errno() == EINPROGRESS => {
+                let mut fds = vec![pollfd::new(&sockfd, POLLOUT)];
+                if !wait_for(&mut fds, Deadline::after(patience))? {
+                    log.say(format!("client {number} connects: no answer in {} s", patience.as_secs_f32()));
+                    return Ok(None);
+                }
+                let errno = getsockopt::<i32>(&sockfd, SOL_SOCKET, SO_ERROR)?;
+                if errno != 0 {
+                    let error = crate::posix::Error::new("connect", errno);
+                    log.say(format!("client {number}: {error}"));
+                    return Ok(None);
+                }
+            }
+            Err(error) if matches!(error.errno(), ECONNREFUSED | ETIMEDOUT | ECONNRESET) => {
+                log.say(format!("client {number}: {error}"));
+                return Ok(None);
+            }
+            connected => connected?,
+        }
+        let addr = from_c(&getsockname(&sockfd)?).unwrap_or(to);
+        log.say(format!("client {number} (port {}) connects", addr.port()));
+        Ok(Some(Self { sockfd, addr, number, log: log.clone(), patience, got: Vec::new() }))
+    }
+
+    /// Its name in the transcript.
+    pub fn name(&self) -> String {
+        format!("client {}", self.number)
+    }
+
+    /// Writes something down that is about it.
+    pub fn say(&self, what: &str) {
+        self.log.say(format!("client {} {what}", self.number));
+    }
+
+    /// Sends what the kernel takes at once; returns how much that is. A connection that is gone takes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of `send` that do not mean that the connection is gone or full.
+    pub fn send(&self, bytes: &[u8]) -> Result<usize, Trouble> {
+        match send(&self.sockfd, bytes, MSG_NOSIGNAL) {
+            Ok(sent) => {
+                self.say(&format!("sends {}", quoted(&bytes[..sent])));
+                Ok(sent)
+            }
+            Err(error) if matches!(error.errno(), EAGAIN | EPIPE | ECONNRESET | ECONNREFUSED) => {
+                self.say(&format!("can't send: {error}"));
+                Ok(0)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sends all of it, as fast as the server reads; returns how much the server's end has taken when the
+    /// connection is gone or the patience over.
+    ///
+    /// # Errors
+    ///
+    /// Those of `send` and `poll`.
+    pub fn send_all(&self, bytes: &[u8]) -> Result<usize, Trouble> {
+        let end = Deadline::after(self.patience);
+        let mut sent = 0;
+        while sent < bytes.len() && !end.is_over() {
+            match send(&self.sockfd, &bytes[sent..], MSG_NOSIGNAL) {
+                Ok(more) => sent += more,
+                Err(error) if error.errno() == EAGAIN => {
+                    wait_for(&mut vec![pollfd::new(&self.sockfd, POLLOUT)], end)?;
+                }
+                Err(error) if matches!(error.errno(), EPIPE | ECONNRESET) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.say(&format!("sends {sent} of {} bytes", bytes.len()));
+        Ok(sent)
+    }
+
+    /// Sends an out-of-band byte: `MSG_OOB`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `send`.
+    pub fn send_urgent(&self, byte: u8) -> Result<(), Trouble> {
+        send(&self.sockfd, &[byte], MSG_NOSIGNAL | MSG_OOB)?;
+        self.say(&format!("sends {} out of band", quoted(&[byte])));
+        Ok(())
+    }
+
+    /// Half-closes: no more requests come.
+    ///
+    /// # Errors
+    ///
+    /// Those of `shutdown`, but for a connection that is gone.
+    pub fn finish(&self) -> Result<(), Trouble> {
+        self.say("half-closes");
+        // A connection that the other end has reset has nothing to close.
+        let _gone = shutdown(&self.sockfd, SHUT_WR);
+        Ok(())
+    }
+
+    /// Closes the connection with a reset instead of an end of file.
+    ///
+    /// # Errors
+    ///
+    /// Those of `setsockopt`.
+    pub fn reset(self) -> Result<(), Trouble> {
+        setsockopt(&self.sockfd, SOL_SOCKET, SO_LINGER, &linger { l_onoff: 1, l_linger: 0 })?;
+        self.say("resets the connection");
+        Ok(())
+    }
+
+    /// Closes the connection.
+    pub fn close(self) {
+        self.say("closes the connection");
+    }
+
+    /// Whether there is something to read, an end included.
+    ///
+    /// # Errors
+    ///
+    /// Those of `poll`.
+    pub fn is_told(&self) -> Result<bool, Trouble> {
+        let mut fds = [pollfd::new(&self.sockfd, POLLIN)];
+        Ok(wait(&mut fds, Deadline::after(Duration::ZERO))?)
+    }
+
+    /// Takes what has come so far, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// Those of `recv` that do not mean that the connection is gone.
+    pub fn take(&mut self) -> Result<Answer, Trouble> {
+        let mut buffer = [0; 65536];
+        let before = self.got.len();
+        let end = loop {
+            match recv(&self.sockfd, &mut buffer, 0) {
+                Ok(0) => break End::Eof,
+                Ok(length) => self.got.extend_from_slice(&buffer[..length]),
+                Err(error) if error.errno() == EAGAIN => break End::Open,
+                Err(error) if matches!(error.errno(), ECONNRESET | ECONNREFUSED | EPIPE | ETIMEDOUT) => {
+                    break End::Reset;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        if self.got.len() > before {
+            self.say(&format!("gets {}", quoted(&self.got[before..])));
+        }
+        match end {
+            End::Eof => self.say("sees the end of file"),
+            End::Reset => self.say("sees a reset"),
+            End::Open => {}
+        }
+        Ok(Answer { bytes: self.got.clone(), end })
+    }
+
+    /// Waits for something to come, or for the connection's end; `None` if the time is over first.
+    ///
+    /// # Errors
+    ///
+    /// Those of `poll` and `recv`.
+    pub fn hear(&mut self, patience: Duration) -> Result<Option<Answer>, Trouble> {
+        let mut fds = vec![pollfd::new(&self.sockfd, POLLIN)];
+        if !wait_for(&mut fds, Deadline::after(patience))? {
+            return Ok(None);
+        }
+        self.take().map(Some)
+    }
+
+    /// Waits until the server has closed the connection, or the patience is over, and returns all that came.
+    ///
+    /// # Errors
+    ///
+    /// Those of `poll` and `recv`.
+    pub fn all(&mut self) -> Result<Answer, Trouble> {
+        let end = Deadline::after(self.patience);
+        loop {
+            let is_told = wait_for(&mut vec![pollfd::new(&self.sockfd, POLLIN)], end)?;
+            let answer = self.take()?;
+            if !is_told || answer.end != End::Open {
+                if !is_told {
+                    self.say(&format!("has waited {} s", self.patience.as_secs_f32()));
+                }
+                return Ok(answer);
+            }
+        }
+    }
+}

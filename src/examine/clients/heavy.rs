@@ -1,0 +1,41 @@
+//! D15: a costly request.
+
+use crate::examine::design::Kind;
+use crate::examine::exam::stalls;
+use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::report::Verdict;
+
+pub(in crate::examine) const CHECK: Check = Check {
+    id: "D15",
+    name: "costly request",
+    does: "sends a request that takes about a second, and then a cheap one with another client; where there is a pool, as many \
+           costly ones as it has workers",
+    sees: "the order of the answers: the cheap one is first unless it has to wait",
+    matters: "one client that asks for much keeps everybody else from being served",
+    remedy: "compute in processes or threads that the loop, or the accepting one, does not wait for",
+    source: "slide 'select server'; UNIX Network Programming 30.1",
+    over: Over::Tcp,
+    is_quick: true,
+    run,
+};
+
+fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    if exam.is_single_use()? {
+        return Ok(Outcome::not_applicable("it serves once"));
+    }
+    let Some(heavy) = exam.heavy()? else {
+        return Ok(Outcome::not_applicable("no costly request is known: --heavy tells one"));
+    };
+    let design = exam.design()?;
+    let server = exam.start()?;
+    let count = if design.kind.is_pool() { design.workers } else { 1 };
+    let is_stalled = stalls(&server, heavy, count)?;
+    let (name, alone) = (&heavy.name, heavy.alone.as_secs_f64());
+    let line = format!("{count} times {name}, which takes {alone:.2} s alone");
+    if !is_stalled {
+        return Ok(Outcome::pass("a cheap request is answered before a costly one that came first").with(line));
+    }
+    let must = design.kind == Kind::Iterative || design.kind.is_pool() || design.kind.is_loop();
+    let verdict = if must { Verdict::ByDesign } else { Verdict::Fail };
+    Ok(Outcome::new(verdict, format!("a cheap request waits until {name} is computed")).with(line))
+}

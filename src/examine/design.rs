@@ -1,0 +1,380 @@
+//! Which design a server is: what silent clients make of its tasks, and where these wait.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::client::{Client, End};
+use super::protocol::Shape;
+use super::server::{Probe, Server};
+use super::Trouble;
+use crate::subject::watch::{self, Doing, Task};
+
+/// What stands behind the clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One client after the other.
+    Iterative,
+    /// A process for each client.
+    Forked,
+    /// A process for each client, with a program of its own.
+    ForkExec,
+    /// A thread for each client.
+    Threaded,
+    /// Worker processes, a client each.
+    Preforked,
+    /// Worker threads, a client each.
+    Prethreaded,
+    /// All clients are asked in turn, whether or not they have something to say.
+    Nonblocking,
+    /// `select()`.
+    Select,
+    /// `poll()`.
+    Poll,
+    /// `epoll`.
+    Epoll,
+    /// `io_uring`.
+    IoUring,
+    /// A loop of events, and threads that compute.
+    Hybrid,
+    /// Many clients at once in one task: how can't be seen.
+    Events,
+    /// Many clients at once, costly requests included: how can't be seen.
+    Concurrent,
+    /// As many clients as there are workers, of which kind can't be seen.
+    Pool,
+    /// One datagram after the other.
+    Datagrams,
+    /// Several datagrams with each call.
+    DatagramBatches,
+}
+
+impl Kind {
+    /// Whether one task has many clients.
+    pub const fn is_loop(self) -> bool {
+        matches!(
+            self,
+            Self::Nonblocking | Self::Select | Self::Poll | Self::Epoll | Self::IoUring | Self::Events
+        )
+    }
+
+    /// Whether there are workers with a client each.
+    pub const fn is_pool(self) -> bool {
+        matches!(self, Self::Preforked | Self::Prethreaded | Self::Pool)
+    }
+}
+
+/// A design as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Design {
+    /// What it is.
+    pub kind: Kind,
+    /// How many clients it can have at once if they each take a worker; for loops, how many loops there are.
+    pub workers: usize,
+    /// On how many sockets it listens on its port.
+    pub listeners: usize,
+    /// Whether epoll tells it of changes only.
+    pub is_edge_triggered: bool,
+    /// Whether it ends after one request.
+    pub is_single_use: bool,
+    /// Whether a connection can carry several requests.
+    pub shape: Shape,
+    /// Whether the kernel let its tasks be seen.
+    pub is_seen: bool,
+    /// What all that is concluded from.
+    pub evidence: Vec<String>,
+}
+
+impl Design {
+    /// How it was found, in words.
+    pub const fn method(&self) -> &'static str {
+        if self.is_seen { "by what the kernel shows of its tasks" } else { "by its clients alone: its tasks are hidden" }
+    }
+
+    /// The names of socklab's designs that it could be.
+    pub fn names(&self) -> &'static [&'static str] {
+        match self.kind {
+            Kind::Iterative => &["iterative", "timeout"],
+            Kind::Forked => &["forked"],
+            Kind::ForkExec => &["inetd"],
+            Kind::Threaded => &["threaded"],
+            Kind::Preforked => &["preforked", "preforked_fcntl", "preforked_mutex", "preforked_passing"],
+            Kind::Prethreaded => &["prethreaded", "prethreaded_queue"],
+            Kind::Nonblocking => &["nonblocking"],
+            Kind::Select => &["select"],
+            Kind::Poll => &["poll"],
+            Kind::Epoll if self.listeners > 1 => &["reuseport"],
+            Kind::Epoll if self.workers > 1 => &["epoll_shared"],
+            Kind::Epoll if self.is_edge_triggered => &["epoll_edge"],
+            Kind::Epoll => &["epoll", "epoll_shared", "reuseport"],
+            Kind::IoUring => &["uring"],
+            Kind::Hybrid => &["hybrid"],
+            Kind::Datagrams if self.is_single_use => &["udp_single"],
+            Kind::Datagrams => &["udp_iterative"],
+            Kind::DatagramBatches => &["udp_batch"],
+            Kind::Events | Kind::Concurrent | Kind::Pool => &[],
+        }
+    }
+}
+
+impl fmt::Display for Design {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let workers = self.workers;
+        match self.kind {
+            Kind::Iterative => write!(f, "iterative"),
+            Kind::Forked => write!(f, "forked: a process for each client"),
+            Kind::ForkExec => write!(f, "fork and exec: a program for each client"),
+            Kind::Threaded => write!(f, "threaded: a thread for each client"),
+            Kind::Preforked => write!(f, "preforked: a pool of {workers} processes"),
+            Kind::Prethreaded => write!(f, "prethreaded: a pool of {workers} threads"),
+            Kind::Pool => write!(f, "a pool of {workers} workers"),
+            Kind::Nonblocking => write!(f, "nonblocking: it asks all clients in turn"),
+            Kind::Select => write!(f, "select"),
+            Kind::Poll => write!(f, "poll"),
+            Kind::Epoll => write!(f, "epoll"),
+            Kind::IoUring => write!(f, "io_uring"),
+            Kind::Hybrid => write!(f, "hybrid: a loop, and {workers} threads that compute"),
+            Kind::Events => write!(f, "a loop of events"),
+            Kind::Concurrent => write!(f, "concurrent: a task for each client"),
+            Kind::Datagrams => write!(f, "iterative, over UDP"),
+            Kind::DatagramBatches => write!(f, "iterative, over UDP, several datagrams a call"),
+        }?;
+        if self.kind.is_loop() && self.workers > 1 {
+            write!(f, ", {} loops", self.workers)?;
+        }
+        if self.listeners > 1 {
+            write!(f, ", {} listening sockets (SO_REUSEPORT)", self.listeners)?;
+        }
+        if self.is_edge_triggered {
+            write!(f, ", edge-triggered")?;
+        }
+        if self.is_single_use {
+            write!(f, ", serves once")?;
+        }
+        Ok(())
+    }
+}
+
+/// So many silent clients are held at most: more than any usual pool has workers.
+const MOST: usize = 40;
+
+/// The tasks of a server at one moment.
+struct Scene {
+    processes: Vec<u32>,
+    threads: usize,
+    /// Which call, with which number of descriptors, so many tasks are blocked in.
+    calls: BTreeMap<String, usize>,
+    is_seen: bool,
+}
+
+impl Scene {
+    fn of(server: &Server) -> Self {
+        let processes = server.processes();
+        let tasks = watch::tasks(&processes);
+        let mut scene = Self { threads: tasks.len() - processes.len().min(tasks.len()), processes, calls: BTreeMap::new(), is_seen: true };
+        for doing in tasks.iter().map(Task::doing) {
+            match doing {
+                // Which descriptor it is, each has its own.
+                Doing::Blocked(call) => {
+                    let name = call.name().map_or_else(|| call.to_string(), String::from);
+                    let name = if call.to_string().contains("nfds") { call.to_string() } else { name };
+                    *scene.calls.entry(name).or_default() += 1;
+                }
+                Doing::Hidden => scene.is_seen = false,
+                _ => {}
+            }
+        }
+        scene
+    }
+
+    /// How many tasks are blocked in one of these calls.
+    fn blocked_in(&self, names: &[&str]) -> usize {
+        let is_one = |call: &str| names.iter().any(|name| call.split('(').next() == Some(name));
+        self.calls.iter().filter(|(call, _)| is_one(call)).map(|(_, count)| count).sum()
+    }
+
+    fn line(&self, when: &str) -> String {
+        let calls: Vec<String> = self.calls.iter().map(|(call, count)| format!("{count} in {call}")).collect();
+        format!("{when}: {} processes, {} further threads; blocked: {}", self.processes.len(), self.threads, calls.join(", "))
+    }
+}
+
+/// Finds out which design a fresh server is; `asks` answers, with a fresh server each time, whether a costly
+/// request stalls the others (`None`: that can't be found out).
+///
+/// # Errors
+///
+/// [`Trouble::Broken`] if the server does not answer one good request, and those of the calls.
+pub fn identify(
+    server: &Server,
+    is_single_use: bool,
+    shape: Shape,
+    mut heavy_stalls: impl FnMut() -> Result<Option<bool>, Trouble>,
+) -> Result<Design, Trouble> {
+    server.until_at_rest()?;
+    let before = Scene::of(server);
+    let listeners = server.listeners()?.len();
+    let mut design = Design {
+        kind: Kind::Concurrent,
+        workers: 1,
+        listeners,
+        is_edge_triggered: false,
+        is_single_use,
+        shape,
+        is_seen: before.is_seen,
+        evidence: vec![before.line("at rest")],
+    };
+    if !server.is_tcp {
+        design.listeners = 1;
+        let is_batch = before.blocked_in(&["recvmmsg"]) > 0;
+        design.kind = if is_batch { Kind::DatagramBatches } else { Kind::Datagrams };
+        return Ok(design);
+    }
+    let (silent, accepted) = hold_silent(server)?;
+    server.until_at_rest()?;
+    let after = Scene::of(server);
+    let held = silent.len();
+    design.evidence.push(after.line(&format!("with {held} silent clients, {accepted} of them accepted")));
+    let processes = after.processes.len().saturating_sub(before.processes.len());
+    let threads = after.threads.saturating_sub(before.threads);
+    let plateau = accepted < held;
+    let loops = [
+        (Kind::Epoll, &["epoll_wait", "epoll_pwait", "epoll_pwait2"][..]),
+        (Kind::IoUring, &["io_uring_enter"]),
+        (Kind::Select, &["select", "pselect6"]),
+        (Kind::Poll, &["poll", "ppoll"]),
+        (Kind::Nonblocking, &["clock_nanosleep", "nanosleep"]),
+    ];
+    if !after.is_seen {
+        design.is_seen = false;
+        design.kind = match (plateau, accepted) {
+            (true, 1) => Kind::Iterative,
+            (true, _) => Kind::Pool,
+            (false, _) => match heavy_stalls()? {
+                Some(true) => Kind::Events,
+                _ => Kind::Concurrent,
+            },
+        };
+        design.workers = if plateau { accepted } else { 1 };
+    } else if plateau {
+        design.workers = accepted;
+        let workers_are_processes = before.processes.len() > 1 || processes > 0;
+        design.kind = match accepted {
+            0 | 1 if before.processes.len() + before.threads == 1 && processes + threads == 0 => Kind::Iterative,
+            _ if workers_are_processes => Kind::Preforked,
+            _ if before.threads + threads > 0 && before.threads + threads >= accepted.saturating_sub(1) => Kind::Prethreaded,
+            _ => Kind::Iterative,
+        };
+    } else if processes >= held {
+        let exe = watch::program(server.pid());
+        let others = after.processes.iter().filter(|&&pid| watch::program(pid) != exe).count();
+        design.kind = if others >= held { Kind::ForkExec } else { Kind::Forked };
+        if others >= held {
+            design.evidence.push(format!("{others} of the processes run another program"));
+        }
+    } else if threads >= held {
+        design.kind = Kind::Threaded;
+    } else {
+        let found = loops.iter().find(|(_, calls)| after.blocked_in(calls) > 0);
+        design.kind = found.map_or(Kind::Events, |(kind, _)| *kind);
+        design.workers = found.map_or(1, |(_, calls)| after.blocked_in(calls));
+        mechanism(&mut design, &after);
+    }
+    for client in silent {
+        client.close();
+    }
+    let others = before.threads + 1 > design.workers.max(1) && before.threads > 0;
+    if design.kind.is_loop() && others && design.is_seen && heavy_stalls()? == Some(false) {
+        design.workers = before.threads;
+        design.kind = Kind::Hybrid;
+        design.evidence.push(String::from("a cheap request is answered beside a costly one"));
+    }
+    Ok(design)
+}
+
+/// Silent clients, one after the other, until the server takes no more or there are enough; and how many it has
+/// taken.
+fn hold_silent(server: &Server) -> Result<(Vec<Client>, usize), Trouble> {
+    let mut silent: Vec<Client> = Vec::new();
+    let mut accepted = 0;
+    while silent.len() < MOST {
+        let client = server.connect()?;
+        silent.push(client);
+        let Some(client) = silent.last() else { break };
+        let mut rested = 0;
+        server.until(|| {
+            if server.is_accepted(client)? {
+                return Ok(true);
+            }
+            rested = if server.is_at_rest() { rested + 1 } else { 0 };
+            Ok(rested >= 40)
+        })?;
+        if server.is_accepted(client)? {
+            accepted += 1;
+        } else {
+            break;
+        }
+    }
+    Ok((silent, accepted))
+}
+
+/// What the descriptors say of the mechanism.
+fn mechanism(design: &mut Design, scene: &Scene) {
+    const EPOLLET: u64 = 1 << 31;
+    for &pid in &scene.processes {
+        for (fd, link) in watch::descriptors(pid) {
+            let Some(info) = watch::fdinfo(pid, fd).filter(|_| link.starts_with("anon_inode:")) else { continue };
+            if link == "anon_inode:[eventpoll]" && design.kind == Kind::Epoll {
+                let watched: Vec<&str> = info.lines().filter(|line| line.starts_with("tfd:")).collect();
+                let mask = |line: &&str| {
+                    let mask = line.split_once("events:")?.1.split_whitespace().next()?;
+                    u64::from_str_radix(mask, 16).ok()
+                };
+                let edge = watched.iter().filter(|line| mask(line).is_some_and(|mask| mask & EPOLLET != 0));
+                let edge = edge.count();
+                design.is_edge_triggered |= edge > 1;
+                let what = format!("descriptor {fd} of process {pid} is an epoll that watches {} descriptors, {edge} of them edge-triggered", watched.len());
+                design.evidence.push(what);
+            } else if link == "anon_inode:[io_uring]" {
+                design.kind = Kind::IoUring;
+                design.evidence.push(format!("descriptor {fd} of process {pid} is an io_uring"));
+            }
+        }
+    }
+    design.evidence.truncate(8);
+}
+
+/// Whether the server serves once, and whether a connection carries several requests.
+///
+/// # Errors
+///
+/// [`Trouble::Broken`] if it does not answer one good request.
+pub fn manners(server: &Server) -> Result<(bool, Shape), Trouble> {
+    let mut client = server.connect()?;
+    client.send(&server.protocol.request)?;
+    let probe = server.outcome(&mut client)?;
+    if probe != Probe::Right {
+        return Err(Trouble::Broken(format!("a good request, {}, is {}", super::log::quoted(&server.protocol.request), probe.words())));
+    }
+    if !server.is_tcp {
+        server.until(|| Ok(server.ended().is_some() || server.is_at_rest()))?;
+        return Ok((server.ended().is_some(), Shape::Persistent));
+    }
+    if let Some(shape) = server.protocol.shape {
+        return Ok((server.ended().is_some(), shape));
+    }
+    // It closes the connection, or ends, or waits for more.
+    let mut rested = 0;
+    server.until(|| {
+        rested = if server.is_at_rest() { rested + 1 } else { 0 };
+        Ok(client.is_told()? || rested >= 20)
+    })?;
+    let first = client.take()?;
+    if first.end != End::Open {
+        server.until(|| Ok(server.ended().is_some() || server.is_at_rest()))?;
+        return Ok((server.ended().is_some(), Shape::OneShot));
+    }
+    client.send(&server.protocol.request)?;
+    let second = client.hear(server.patience.min(std::time::Duration::from_secs(1)))?;
+    let is_more = second.is_some_and(|answer| answer.bytes.len() > first.bytes.len());
+    Ok((false, if is_more { Shape::Persistent } else { Shape::OneShot }))
+}

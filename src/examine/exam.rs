@@ -1,0 +1,401 @@
+//! One examination: the server is started afresh for each check, and what is found out once is kept.
+
+use std::cell::{OnceCell, RefCell};
+use std::ffi::OsString;
+use std::process::Command;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::client::{Client, End};
+use super::design::{Design, identify, manners};
+use super::log::Log;
+use super::protocol::{Heavy, Protocol, Shape};
+use super::server::{Probe, Server};
+use super::{Check, Outcome, Over, Trouble};
+use crate::net::{from_c, to_c};
+use crate::posix::sys_socket::{AF_INET, SOCK_STREAM, bind, getsockname, socket};
+use crate::report::{Examination, Finding, Identity, Verdict};
+use crate::subject::cell::{Isolation, come_back_after, renew_network};
+use crate::subject::{Limits, Subject};
+
+/// What is examined, and how.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What the report calls the server.
+    pub name: String,
+    /// How it is started; `{port}` in an argument is its port.
+    pub command: Vec<OsString>,
+    /// Which port that is.
+    pub port: Port,
+    /// What is said to it; `None` is Fibonacci over TCP, and the time over UDP.
+    pub protocol: Option<Protocol>,
+    /// How long anything may take.
+    pub patience: Duration,
+    /// In what it runs.
+    pub isolation: Isolation,
+    /// The design that it claims to be, by the name that socklab has for it.
+    pub claims: Option<String>,
+    /// The words of a command that examines the same, to which a selection can be added.
+    pub again: String,
+}
+
+/// The port of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// It takes the one that it is given.
+    Given,
+    /// It has its own.
+    Fixed(u16),
+}
+
+/// In a network of its own every port is free.
+const PORT: u16 = 9000;
+
+/// A request that takes the server about a second, alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heaviness {
+    /// The request.
+    pub request: Vec<u8>,
+    /// How it is named in a report.
+    pub name: String,
+    /// How long it takes alone.
+    pub alone: Duration,
+}
+
+/// What all checks of an examination share.
+pub struct Exam<'a> {
+    /// What is examined.
+    pub plan: &'a Plan,
+    log: RefCell<Log>,
+    manners: OnceCell<(bool, Shape)>,
+    design: OnceCell<Design>,
+    heavy: OnceCell<Option<Heaviness>>,
+}
+
+impl<'a> Exam<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        Self {
+            plan,
+            log: RefCell::new(Log::new()),
+            manners: OnceCell::new(),
+            design: OnceCell::new(),
+            heavy: OnceCell::new(),
+        }
+    }
+
+    /// The transcript of the check that is under way.
+    pub fn log(&self) -> Log {
+        self.log.borrow().clone()
+    }
+
+    /// Starts the server, in a network in which nothing has happened yet.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be studied.
+    pub fn start(&self) -> Result<Server, Trouble> {
+        self.start_within(Limits::USUAL)
+    }
+
+    /// As [`start`](Self::start), under other limits.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be studied.
+    pub fn start_within(&self, limits: Limits) -> Result<Server, Trouble> {
+        if self.plan.isolation == Isolation::Namespaces {
+            renew_network()?;
+        }
+        self.restart_within(limits)
+    }
+
+    /// Starts the server once more, in the network in which it has been.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be studied.
+    pub fn restart(&self) -> Result<Server, Trouble> {
+        self.restart_within(Limits::USUAL)
+    }
+
+    fn restart_within(&self, limits: Limits) -> Result<Server, Trouble> {
+        let plan = self.plan;
+        let port = match plan.port {
+            Port::Fixed(port) => port,
+            Port::Given if plan.isolation == Isolation::Namespaces => PORT,
+            Port::Given => free_port()?,
+        };
+        let fill = |word: &OsString| match word.to_str() {
+            Some(text) => OsString::from(text.replace("{port}", &port.to_string())),
+            None => word.clone(),
+        };
+        let mut words = plan.command.iter().map(fill);
+        let program = words.next().ok_or_else(|| Trouble::Broken("there is no command".into()))?;
+        let mut command = Command::new(program);
+        command.args(words).env("PORT", port.to_string());
+        let subject = Subject::confine(command, &plan.isolation, limits)?;
+        let (subject, reached) = subject.until_reached(plan.patience)?;
+        if reached.addr.port() != port {
+            let found = reached.addr.port();
+            let what = format!(
+                "the server listens on port {found}, not on {port}; it is to take its port from {{port}} in its \
+                 arguments or from the variable PORT, or --port tells which it has"
+            );
+            return Err(Trouble::Broken(what));
+        }
+        let protocol = match &plan.protocol {
+            Some(protocol) => protocol.clone(),
+            None if reached.is_tcp => Protocol::fibonacci(),
+            None => Protocol::time(),
+        };
+        let log = self.log();
+        Ok(Server::new(subject, reached, log, Rc::new(protocol), plan.patience))
+    }
+
+    fn manners(&self) -> Result<(bool, Shape), Trouble> {
+        self.kept(&self.manners, || manners(&self.start()?)).copied()
+    }
+
+    /// Whether the server ends after one request.
+    ///
+    /// # Errors
+    ///
+    /// If it does not answer even one.
+    pub fn is_single_use(&self) -> Result<bool, Trouble> {
+        Ok(self.manners()?.0)
+    }
+
+    /// Whether a connection can carry several requests.
+    ///
+    /// # Errors
+    ///
+    /// If it does not answer even one.
+    pub fn shape(&self) -> Result<Shape, Trouble> {
+        Ok(self.manners()?.1)
+    }
+
+    /// Which design the server is.
+    ///
+    /// # Errors
+    ///
+    /// If that can't be found out.
+    pub fn design(&self) -> Result<&Design, Trouble> {
+        self.kept(&self.design, || {
+            let (is_single_use, shape) = self.manners()?;
+            let server = self.start()?;
+            identify(&server, is_single_use, shape, || {
+                let Some(heavy) = self.heavy()? else { return Ok(None) };
+                stalls(&self.start()?, heavy, 1).map(Some)
+            })
+        })
+    }
+
+    /// A request that takes the server about a second, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not answer.
+    pub fn heavy(&self) -> Result<Option<&Heaviness>, Trouble> {
+        self.kept(&self.heavy, || weigh(&self.start()?)).map(Option::as_ref)
+    }
+
+    /// What is in a cell, or what is put there now: with servers of its own, in networks of their own, of which
+    /// nothing is written down.
+    fn kept<'c, T>(
+        &self,
+        cell: &'c OnceCell<T>,
+        make: impl FnOnce() -> Result<T, Trouble>,
+    ) -> Result<&'c T, Trouble> {
+        if let Some(kept) = cell.get() {
+            return Ok(kept);
+        }
+        let log = self.log.replace(Log::new());
+        let made = match self.plan.isolation {
+            Isolation::Namespaces => come_back_after(make),
+            Isolation::Beside(_) => Ok(make()),
+        };
+        self.log.replace(log);
+        let made = made??;
+        Ok(cell.get_or_init(|| made))
+    }
+
+    fn run(&self, check: &Check) -> Finding {
+        self.log.replace(Log::new());
+        let begun = Instant::now();
+        let outcome = (check.run)(self).unwrap_or_else(|trouble| match trouble {
+            Trouble::Blocked(what) => Outcome::new(Verdict::Blocked, what),
+            trouble => Outcome::new(Verdict::Broken, trouble.to_string()),
+        });
+        let is_fault = matches!(outcome.verdict, Verdict::Fail | Verdict::Weak);
+        Finding {
+            id: check.id.to_owned(),
+            name: check.name.to_owned(),
+            verdict: outcome.verdict,
+            what: outcome.what,
+            evidence: outcome.evidence,
+            transcript: self.log().lines(),
+            seconds: begun.elapsed().as_secs_f64(),
+            source: check.source.to_owned(),
+            remedy: is_fault.then(|| check.remedy.to_owned()),
+            repeat: self.plan.again.replacen("examine", &format!("examine --only {}", check.id), 1),
+        }
+    }
+}
+
+/// A port that nobody has at the moment.
+fn free_port() -> Result<u16, Trouble> {
+    let sockfd = socket(AF_INET, SOCK_STREAM, 0)?;
+    bind(&sockfd, &to_c(&([127, 0, 0, 1], 0).into()))?;
+    let addr = from_c(&getsockname(&sockfd)?);
+    addr.map(|addr| addr.port()).ok_or_else(|| Trouble::Broken("there is no free port".into()))
+}
+
+/// The largest Fibonacci number that is asked for: a lecture's server need not go further.
+const LARGEST: u32 = 45;
+
+/// Finds a request that takes about a second.
+fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
+    const ENOUGH: Duration = Duration::from_millis(700);
+    let time = |request: &[u8]| {
+        let mut client = server.connect()?;
+        let begun = Instant::now();
+        client.send(request)?;
+        let is_answered = loop {
+            match client.hear(server.patience.max(Duration::from_secs(10)))? {
+                Some(answer) if answer.bytes.first().is_some_and(u8::is_ascii_digit) => break true,
+                Some(answer) if !answer.bytes.is_empty() && !server.protocol.is_fibonacci => break true,
+                Some(answer) if answer.end == End::Open && answer.bytes.is_empty() => {}
+                _ => break false,
+            }
+        };
+        Ok::<_, Trouble>(is_answered.then(|| begun.elapsed()))
+    };
+    match &server.protocol.heavy {
+        None => Ok(None),
+        Some(Heavy::Bytes(request)) => {
+            let name = super::log::quoted(request);
+            let alone = time(request)?;
+            Ok(alone.map(|alone| Heaviness { request: request.clone(), name, alone }))
+        }
+        Some(Heavy::Fibonacci) => {
+            let mut best = None;
+            let mut n = 21;
+            while n <= LARGEST {
+                let request = format!("{n}\n").into_bytes();
+                let Some(alone) = time(&request)? else { break };
+                best = Some(Heaviness { request, name: format!("fib({n})"), alone });
+                if alone >= ENOUGH {
+                    break;
+                }
+                // Each step costs 1.618 times the one before.
+                let missing = ENOUGH.as_secs_f64() / alone.as_secs_f64().max(1e-6);
+                let steps = (missing.ln() / 1.618_f64.ln()).ceil() as u32;
+                n = if alone < Duration::from_millis(20) { n + steps.clamp(1, 4) } else { n + steps.max(1) };
+                if n > LARGEST && best.as_ref().is_some_and(|best| best.name != format!("fib({LARGEST})")) {
+                    n = LARGEST;
+                }
+            }
+            Ok(best.filter(|best| best.alone >= Duration::from_millis(50)))
+        }
+    }
+}
+
+/// Whether a cheap request waits for costly ones that came before it: the order of the answers tells.
+///
+/// # Errors
+///
+/// [`Trouble::Broken`] if the costly requests are not answered, or not begun.
+pub(super) fn stalls(server: &Server, heavy: &Heaviness, count: usize) -> Result<bool, Trouble> {
+    let mut costly: Vec<Client> = Vec::new();
+    for _ in 0..count {
+        let client = server.connect()?;
+        client.send(&heavy.request)?;
+        costly.push(client);
+        let Some(client) = costly.last() else { break };
+        // It is read, or nobody is left to read it.
+        server.until(|| Ok(server.has_read(client)? || server.tasks().iter().any(|task| !task.sleeps())))?;
+    }
+    let Some(first) = costly.first_mut() else { return Ok(false) };
+    let mut probe = server.connect()?;
+    probe.send(&server.protocol.request)?;
+    let begun = Instant::now();
+    let patience = server.patience + heavy.alone * 20;
+    while begun.elapsed() < patience {
+        // Looked at in this order: if both are there, the costly one was not later.
+        let is_done = first.is_told()?;
+        if probe.is_told()? {
+            let answer = probe.take()?;
+            if is_done {
+                first.take()?;
+                return Ok(true);
+            }
+            if server.protocol.is_right(&answer.bytes) {
+                return Ok(false);
+            }
+        } else if is_done {
+            first.take()?;
+            let outcome = server.outcome(&mut probe)?;
+            return match outcome {
+                Probe::Right => Ok(true),
+                other => Err(Trouble::Broken(format!("beside a costly request a good one is {}", other.words()))),
+            };
+        }
+        server.pass(Duration::from_millis(1))?;
+    }
+    Err(Trouble::Broken(String::from("a costly request was never answered")))
+}
+
+/// Examines a server with some checks; `tell` is called before each, with how many are done, how many there
+/// are, and the one that begins.
+///
+/// # Errors
+///
+/// Only if the user has ended it.
+pub fn examine(
+    plan: &Plan,
+    checks: &[&Check],
+    mut tell: impl FnMut(usize, usize, &Check),
+) -> Result<Examination, Trouble> {
+    let begun = Instant::now();
+    let exam = Exam::new(plan);
+    let mut examination = Examination {
+        server: plan.name.clone(),
+        command: plan.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+        isolation: plan.isolation.words(),
+        identity: None,
+        findings: Vec::new(),
+        trouble: None,
+        seconds: 0.0,
+    };
+    // What can't even be started is one line of trouble, not one for each check.
+    let is_tcp = match exam.start() {
+        Ok(server) => server.is_tcp,
+        Err(trouble) if trouble.is_interrupt() => return Err(trouble),
+        Err(trouble) => {
+            examination.trouble = Some(trouble.to_string());
+            return Ok(examination);
+        }
+    };
+    let here = if is_tcp { Over::Tcp } else { Over::Udp };
+    let asked: Vec<&&Check> = checks.iter().filter(|check| [here, Over::Both].contains(&check.over)).collect();
+    for (done, check) in asked.iter().enumerate() {
+        tell(done, asked.len(), check);
+        let finding = exam.run(check);
+        if let Err(trouble) = still_wanted() {
+            return Err(trouble.into());
+        }
+        examination.findings.push(finding);
+    }
+    examination.identity = exam.design.get().map(|design| Identity {
+        design: design.to_string(),
+        method: design.method().to_owned(),
+        evidence: design.evidence.clone(),
+    });
+    examination.seconds = begun.elapsed().as_secs_f64();
+    Ok(examination)
+}
+
+/// An error once the user wants an end.
+fn still_wanted() -> crate::posix::Result<()> {
+    crate::subject::wait_for(&mut Vec::new(), crate::net::Deadline::after(Duration::ZERO)).map(|_| ())
+}

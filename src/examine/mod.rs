@@ -1,0 +1,177 @@
+//! What a server, whichever it is, really does: started, asked by good and bad clients, watched from outside.
+//! One file for each check; [`CHECKS`] is the list of them.
+
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod design;
+pub mod log;
+pub mod protocol;
+pub mod server;
+
+mod clients;
+mod contract;
+mod exam;
+mod service;
+
+use std::fmt;
+
+use crate::posix::Error;
+use crate::posix::error::EINTR;
+use crate::report::Verdict;
+use crate::subject;
+
+pub use exam::{Exam, Heaviness, Plan, Port, examine};
+
+/// A question to a server, and all that is to be said about it.
+pub struct Check {
+    /// Its name in the catalogue: a group's letter and a number.
+    pub id: &'static str,
+    /// In words.
+    pub name: &'static str,
+    /// What is done.
+    pub does: &'static str,
+    /// What is looked at.
+    pub sees: &'static str,
+    /// Why it matters.
+    pub matters: &'static str,
+    /// What to do about a fault, in one line.
+    pub remedy: &'static str,
+    /// The lecture's slide, the manual page, the RFC, the book.
+    pub source: &'static str,
+    /// Of which servers it is asked.
+    pub over: Over,
+    /// Whether the quick profile has it.
+    pub is_quick: bool,
+    /// Brings it about, looks, and judges.
+    pub run: fn(&Exam) -> Result<Outcome, Trouble>,
+}
+
+/// Of which servers something is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Those of TCP.
+    Tcp,
+    /// Those of UDP.
+    Udp,
+    /// All.
+    Both,
+}
+
+/// All checks, in the catalogue's order.
+pub const CHECKS: &[&Check] = &[
+    &contract::ready::CHECK,
+    &contract::address::CHECK,
+    &service::table::CHECK,
+    &service::end::CHECK,
+    &clients::silent::CHECK,
+    &clients::empty::CHECK,
+    &clients::heavy::CHECK,
+];
+
+/// The groups of the catalogue, by their letters.
+pub const GROUPS: &[(char, &str)] = &[
+    ('A', "start and contract"),
+    ('B', "service"),
+    ('C', "design"),
+    ('D', "badly behaved clients"),
+    ('E', "leaks"),
+    ('F', "faults"),
+    ('G', "scale"),
+    ('H', "stop"),
+    ('I', "reach"),
+    ('J', "UDP"),
+    ('K', "clients too"),
+];
+
+/// What a check comes to, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// What happened, in one line.
+    pub what: String,
+    /// What that is concluded from.
+    pub evidence: Vec<String>,
+}
+
+impl Outcome {
+    /// A verdict and what it stands on.
+    pub fn new(verdict: Verdict, what: impl Into<String>) -> Self {
+        Self { verdict, what: what.into(), evidence: Vec::new() }
+    }
+
+    /// As it should be.
+    pub fn pass(what: impl Into<String>) -> Self {
+        Self::new(Verdict::Pass, what)
+    }
+
+    /// A fault.
+    pub fn fail(what: impl Into<String>) -> Self {
+        Self::new(Verdict::Fail, what)
+    }
+
+    /// Nothing to check here.
+    pub fn not_applicable(why: impl Into<String>) -> Self {
+        Self::new(Verdict::NotApplicable, why)
+    }
+
+    /// With one more line of evidence.
+    #[must_use]
+    pub fn with(mut self, evidence: impl Into<String>) -> Self {
+        self.evidence.push(evidence.into());
+        self
+    }
+
+    /// With more lines of evidence.
+    #[must_use]
+    pub fn with_all(mut self, evidence: impl IntoIterator<Item = String>) -> Self {
+        self.evidence.extend(evidence);
+        self
+    }
+}
+
+/// Why a check came to nothing.
+#[derive(Debug)]
+pub enum Trouble {
+    /// What it stands on could not be brought about.
+    Broken(String),
+    /// The system does not let the examiner look, or do it.
+    Blocked(String),
+    /// The server can't be studied.
+    Subject(subject::Trouble),
+    /// A call of ours failed.
+    Call(Error),
+}
+
+impl Trouble {
+    /// Whether the user has ended it.
+    pub fn is_interrupt(&self) -> bool {
+        let (Self::Call(error) | Self::Subject(subject::Trouble::Call(error))) = self else { return false };
+        error.errno() == EINTR
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broken(what) | Self::Blocked(what) => f.write_str(what),
+            Self::Subject(trouble) => trouble.fmt(f),
+            Self::Call(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<subject::Trouble> for Trouble {
+    fn from(trouble: subject::Trouble) -> Self {
+        Self::Subject(trouble)
+    }
+}

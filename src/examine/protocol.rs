@@ -1,0 +1,169 @@
+//! What is said to a server, and what it has to answer.
+
+use regex::bytes::{Regex, RegexBuilder};
+
+/// A request, and what an answer to it looks like.
+#[derive(Debug, Clone)]
+pub struct Protocol {
+    /// What a good client sends.
+    pub request: Vec<u8>,
+    /// What it gets.
+    pub expect: Regex,
+    /// A request that costs the server much; `None` if the protocol has none, or nobody has told of it.
+    pub heavy: Option<Heavy>,
+    /// Whether a connection can carry several requests; `None` if that is to be found out.
+    pub shape: Option<Shape>,
+    /// Whether it is the lecture's: a number in decimal, the Fibonacci number back.
+    pub is_fibonacci: bool,
+}
+
+/// A request that costs much.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heavy {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// A Fibonacci number so large that it takes about a second, which is found out.
+    Fibonacci,
+}
+
+/// How many requests a connection carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One; then the server closes it.
+    OneShot,
+    /// Several.
+    Persistent,
+}
+
+/// Why a protocol can't be had from what was given.
+pub type Mistake = String;
+
+impl Protocol {
+    /// The lecture's: `10\n` and `55\n`.
+    pub fn fibonacci() -> Self {
+        Self {
+            request: b"10\n".to_vec(),
+            expect: exactly(b"55"),
+            heavy: Some(Heavy::Fibonacci),
+            shape: None,
+            is_fibonacci: true,
+        }
+    }
+
+    /// The lecture's time service over UDP: any word, and an answer that says something.
+    pub fn time() -> Self {
+        Self { request: b"time".to_vec(), expect: anything(), heavy: None, shape: None, is_fibonacci: false }
+    }
+
+    /// A protocol of the user's own: a request and a regular expression, both with C's escapes.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the escapes or the expression, in words.
+    pub fn own(send: &str, expect: &str, heavy: Option<&str>) -> Result<Self, Mistake> {
+        let expect = RegexBuilder::new(expect)
+            .unicode(false)
+            .build()
+            .map_err(|error| format!("--expect {expect}: {error}"))?;
+        let request = unescape(send).map_err(|what| format!("--send {send}: {what}"))?;
+        let heavy = heavy
+            .map(|bytes| unescape(bytes).map_err(|what| format!("--heavy {bytes}: {what}")))
+            .transpose()?;
+        Ok(Self { request, expect, heavy: heavy.map(Heavy::Bytes), shape: None, is_fibonacci: false })
+    }
+
+    /// Whether an answer is right, as far as it has come.
+    pub fn is_right(&self, answer: &[u8]) -> bool {
+        self.expect.is_match(answer)
+    }
+}
+
+/// A line that says this and nothing else, however it ends.
+pub fn exactly(word: &[u8]) -> Regex {
+    let word = regex::escape(&String::from_utf8_lossy(word));
+    built(&format!(r"\A{word}\r?\n?\x00?\z"))
+}
+
+fn anything() -> Regex {
+    built(r"(?s-u).")
+}
+
+/// Expressions of our own are right; none would match nothing.
+fn built(expression: &str) -> Regex {
+    RegexBuilder::new(expression).unicode(false).build().unwrap_or_else(|_| anything())
+}
+
+/// The bytes that a word with C's escapes means: `\n \r \t \0 \\ \" \xHH`.
+///
+/// # Errors
+///
+/// Which escape is none, in words.
+pub fn unescape(word: &str) -> Result<Vec<u8>, Mistake> {
+    let mut bytes = Vec::new();
+    let mut rest = word.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'\\' {
+            bytes.push(byte);
+            continue;
+        }
+        bytes.push(match rest.next() {
+            Some(b'n') => b'\n',
+            Some(b'r') => b'\r',
+            Some(b't') => b'\t',
+            Some(b'0') => 0,
+            Some(other @ (b'\\' | b'"' | b'\'')) => other,
+            Some(b'x') => {
+                let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
+                match (digit(), digit()) {
+                    (Some(high), Some(low)) => (high * 16 + low) as u8,
+                    _ => return Err(String::from(r"\x takes two hexadecimal digits")),
+                }
+            }
+            Some(other) => return Err(format!(r"\{} is no escape; use \\ for a backslash", char::from(other))),
+            None => return Err(String::from(r"a single backslash at the end; use \\")),
+        });
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn escapes() {
+        assert_eq!(unescape(r#"a\n\r\t\0\\\"\x7f"#), Ok(b"a\n\r\t\0\\\"\x7f".to_vec()));
+        for wrong in [r"\", r"\q", r"\x", r"\x7", r"\xgg"] {
+            assert!(unescape(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn answers() {
+        let fibonacci = Protocol::fibonacci();
+        for right in ["55", "55\n", "55\r\n", "55\0"] {
+            assert!(fibonacci.is_right(right.as_bytes()), "{right:?}");
+        }
+        for wrong in ["", "5", "555", "55\nx", "x55", "error: 55"] {
+            assert!(!fibonacci.is_right(wrong.as_bytes()), "{wrong:?}");
+        }
+        assert!(Protocol::time().is_right(b"\0") && Protocol::time().is_right(b"\n"));
+        assert!(!Protocol::time().is_right(b""));
+        assert!(Protocol::own("x", "(", None).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_word_panics(word in ".*") {
+            let _ = unescape(&word);
+        }
+
+        #[test]
+        fn what_is_escaped_comes_back(bytes: Vec<u8>) {
+            let word: String = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+            prop_assert_eq!(unescape(&word), Ok(bytes));
+        }
+    }
+}

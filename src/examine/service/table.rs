@@ -1,0 +1,65 @@
+//! B1: the right answers.
+
+use crate::examine::client::End;
+use crate::examine::log::quoted;
+use crate::examine::protocol::exactly;
+use crate::examine::server::Probe;
+use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+
+pub(in crate::examine) const CHECK: Check = Check {
+    id: "B1",
+    name: "right answers",
+    does: "asks for the Fibonacci numbers 0, 1, 2, 10 and 20, or of another protocol three times the same",
+    sees: "the answers",
+    matters: "everything else stands on it",
+    remedy: "fib(0) = 0, fib(1) = 1, fib(n) = fib(n-1) + fib(n-2); the answer is the number in decimal and a line's end",
+    source: "slide 'Fibonacci server'",
+    over: Over::Both,
+    is_quick: true,
+    run,
+};
+
+const TABLE: &[(&str, &str)] = &[("0\n", "0"), ("1\n", "1"), ("2\n", "1"), ("10\n", "55"), ("20\n", "6765")];
+
+fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    let mut server = exam.start()?;
+    if !server.protocol.is_fibonacci {
+        return any(exam, server);
+    }
+    for (number, (request, expected)) in TABLE.iter().enumerate() {
+        if number > 0 && exam.is_single_use()? {
+            server = exam.start()?;
+        }
+        let mut client = server.connect()?;
+        client.send(request.as_bytes())?;
+        let right = exactly(expected.as_bytes());
+        let answer = loop {
+            match client.hear(server.patience)? {
+                Some(answer) if answer.end == End::Open && !right.is_match(&answer.bytes) => {}
+                Some(answer) => break Some(answer),
+                None => break None,
+            }
+        };
+        let what = match answer {
+            Some(answer) if right.is_match(&answer.bytes) => continue,
+            Some(answer) => answer.words(),
+            None => String::from("nothing in time"),
+        };
+        let asked = quoted(request.as_bytes());
+        return Ok(Outcome::fail(format!("{asked} is answered with {what}; {expected} is right")));
+    }
+    Ok(Outcome::pass(format!("{} requests, {} right answers", TABLE.len(), TABLE.len())))
+}
+
+fn any(exam: &Exam, mut server: crate::examine::server::Server) -> Result<Outcome, Trouble> {
+    for number in 0..3 {
+        if number > 0 && exam.is_single_use()? {
+            server = exam.start()?;
+        }
+        let probe = server.probe()?;
+        if probe != Probe::Right {
+            return Ok(Outcome::fail(format!("a good request is {}", probe.words())));
+        }
+    }
+    Ok(Outcome::pass("3 requests, 3 right answers"))
+}

@@ -1,0 +1,214 @@
+//! What can be seen of running processes from outside, in /proc: tasks, what each is doing, descriptors, signals,
+//! CPU time, memory.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs;
+use std::time::Duration;
+
+use crate::linux::syscall;
+
+use super::tids;
+
+/// A thread of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Task {
+    /// Its process.
+    pub pid: u32,
+    /// Itself; the first thread's number is the process's.
+    pub tid: u32,
+}
+
+/// What a task is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doing {
+    /// It has a CPU or waits for one.
+    Running,
+    /// It is blocked in this system call, with these arguments.
+    Blocked(Call),
+    /// It is blocked outside of any call: stopped, or ending.
+    Elsewhere,
+    /// It has ended.
+    Ended,
+    /// The system does not say: the process is somebody else's.
+    Hidden,
+}
+
+/// A system call that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// Its number.
+    pub number: i64,
+    /// What it was given.
+    pub args: [u64; 6],
+}
+
+impl Call {
+    /// Its name; nothing for one that no server is expected to wait in.
+    pub fn name(&self) -> Option<&'static str> {
+        syscall::name(self.number)
+    }
+
+    /// Whether it is one of these.
+    pub fn is(&self, names: &[&str]) -> bool {
+        self.name().is_some_and(|name| names.contains(&name))
+    }
+
+    /// The descriptor that its first argument is.
+    pub const fn fd(&self) -> i32 {
+        self.args[0] as i32
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(name) = self.name() else { return write!(f, "system call {}", self.number) };
+        match name {
+            "poll" | "ppoll" => write!(f, "{name}(nfds={})", self.args[1]),
+            "select" | "pselect6" => write!(f, "{name}(nfds={})", self.args[0]),
+            "futex" | "clock_nanosleep" | "nanosleep" | "wait4" | "waitid" | "restart_syscall" => {
+                write!(f, "{name}()")
+            }
+            _ => write!(f, "{name}({})", self.fd()),
+        }
+    }
+}
+
+impl Task {
+    /// What it is doing at this moment.
+    pub fn doing(&self) -> Doing {
+        let text = match fs::read_to_string(format!("{}/syscall", self.path())) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return Doing::Hidden,
+            Err(_) => return Doing::Ended,
+        };
+        if text.starts_with("running") {
+            return Doing::Running;
+        }
+        let mut words = text.split_whitespace();
+        let number = words.next().and_then(|word| word.parse().ok()).unwrap_or(-1);
+        if number == -1 {
+            return match state(self.tid) {
+                None | Some('Z' | 'X') => Doing::Ended,
+                Some(_) => Doing::Elsewhere,
+            };
+        }
+        let mut args = [0; 6];
+        for (arg, word) in args.iter_mut().zip(words) {
+            *arg = u64::from_str_radix(word.trim_start_matches("0x"), 16).unwrap_or(0);
+        }
+        Doing::Blocked(Call { number, args })
+    }
+
+    /// Whether it sleeps, in a call or elsewhere, or has ended.
+    pub fn sleeps(&self) -> bool {
+        let stat = fs::read_to_string(format!("{}/stat", self.path())).unwrap_or_default();
+        matches!(state_in(&stat), None | Some('S' | 'Z' | 'X' | 'T' | 't'))
+    }
+
+    fn path(&self) -> String {
+        format!("/proc/{}/task/{}", self.pid, self.tid)
+    }
+}
+
+/// Every task of some processes.
+pub fn tasks(processes: &[u32]) -> Vec<Task> {
+    processes.iter().flat_map(|&pid| tids(pid).into_iter().map(move |tid| Task { pid, tid })).collect()
+}
+
+fn state_in(stat: &str) -> Option<char> {
+    stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
+}
+
+/// A process's or a thread's state: `R`, `S`, `T` and so on; nothing once it is gone.
+pub fn state(pid: u32) -> Option<char> {
+    state_in(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The descriptors of a process and what each is; nothing where the system hides them.
+pub fn descriptors(pid: u32) -> Vec<(i32, String)> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let mut found: Vec<(i32, String)> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let fd = entry.file_name().to_str()?.parse().ok()?;
+            Some((fd, fs::read_link(entry.path()).ok()?.to_string_lossy().into_owned()))
+        })
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+/// The number of the socket that a link of /proc/PID/fd names.
+pub fn socket_in(link: &str) -> Option<u32> {
+    link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// The sockets that some processes have open, as the kernel numbers them.
+pub fn sockets(processes: &[u32]) -> BTreeSet<u32> {
+    let links = processes.iter().flat_map(|&pid| descriptors(pid));
+    links.filter_map(|(_, link)| socket_in(&link)).collect()
+}
+
+/// What /proc/PID/fdinfo/FD says.
+pub fn fdinfo(pid: u32, fd: i32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/fdinfo/{fd}")).ok()
+}
+
+/// The flags of an open descriptor, such as `O_NONBLOCK`, as /proc/PID/fdinfo/FD has them.
+pub fn flags(pid: u32, fd: i32) -> Option<u32> {
+    let info = fdinfo(pid, fd)?;
+    let octal = info.lines().find_map(|line| line.strip_prefix("flags:"))?;
+    u32::from_str_radix(octal.trim(), 8).ok()
+}
+
+/// A line of /proc/PID/status, by the word before its colon.
+pub fn status(pid: u32, field: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    Some(line.trim().to_owned())
+}
+
+/// A size of /proc/PID/status, such as `VmRSS`, in bytes.
+pub fn size(pid: u32, field: &str) -> Option<u64> {
+    let kilobytes: u64 = status(pid, field)?.split_whitespace().next()?.parse().ok()?;
+    Some(kilobytes << 10)
+}
+
+/// Whether a mask of /proc/PID/status, such as `SigIgn`, has a signal.
+pub fn has_signal(pid: u32, mask: &str, signal: i32) -> Option<bool> {
+    let bits = u64::from_str_radix(&status(pid, mask)?, 16).ok()?;
+    Some(bits & (1 << (signal - 1)) != 0)
+}
+
+/// The CPU time of some processes until now, that of their ended threads included.
+pub fn cpu(processes: &[u32]) -> Duration {
+    let mut nanoseconds: u64 = 0;
+    for task in tasks(processes) {
+        // The first number; more exact than the clock ticks of /proc/PID/stat.
+        let text = fs::read_to_string(format!("{}/schedstat", task.path())).unwrap_or_default();
+        let spent = text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
+        nanoseconds += spent.unwrap_or(0);
+    }
+    Duration::from_nanos(nanoseconds)
+}
+
+/// How often the tasks of some processes have gone to sleep.
+pub fn naps(processes: &[u32]) -> u64 {
+    let count = |task: Task| {
+        let text = fs::read_to_string(format!("{}/status", task.path())).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        line.trim().parse::<u64>().ok()
+    };
+    tasks(processes).into_iter().filter_map(count).sum()
+}
+
+/// The program that a process runs.
+pub fn program(pid: u32) -> Option<String> {
+    Some(fs::read_link(format!("/proc/{pid}/exe")).ok()?.to_string_lossy().into_owned())
+}
+
+/// The children of some processes that have ended and are not reaped.
+pub fn zombies(processes: &[u32]) -> Vec<u32> {
+    processes.iter().copied().filter(|&pid| state(pid) == Some('Z')).collect()
+}

@@ -81,7 +81,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return explain(id);
     }
     let plan = Plan {
-        name: arguments.command.first().map_or_else(String::new, |word| word.to_string_lossy().into_owned()),
+        name: arguments
+            .command
+            .first()
+            .map_or_else(String::new, |word| word.to_string_lossy().into_owned()),
         command: arguments.command.clone(),
         port: arguments.port.map_or(Port::Given, Port::Fixed),
         protocol: protocol(arguments)?,
@@ -131,12 +134,18 @@ fn protocol(arguments: &Arguments) -> Result<Option<Protocol>, Failure> {
 fn selection(arguments: &Arguments) -> Result<Vec<&'static Check>, Failure> {
     for word in arguments.only.iter().chain(&arguments.skip) {
         if !CHECKS.iter().any(|check| is_named(check, word)) {
-            return Err(Failure::usage(format!("error: no check '{word}'; `socklab examine --list` lists them")));
+            return Err(Failure::usage(format!(
+                "error: no check '{word}'; `socklab examine --list` lists them"
+            )));
         }
     }
     let is_asked = |check: &&&Check| {
         let named = |words: &[String]| words.iter().any(|word| is_named(check, word));
-        let is_wanted = if arguments.only.is_empty() { check.is_quick || !arguments.quick } else { named(&arguments.only) };
+        let is_wanted = if arguments.only.is_empty() {
+            check.is_quick || !arguments.quick
+        } else {
+            named(&arguments.only)
+        };
         is_wanted && !named(&arguments.skip)
     };
     Ok(CHECKS.iter().filter(is_asked).copied().collect())
@@ -151,8 +160,14 @@ fn is_named(check: &Check, word: &str) -> bool {
 /// This command, to be given again.
 fn again() -> String {
     let words = std::env::args().skip(1).map(|word| {
-        let is_plain = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,+{}@%".contains(&byte));
-        if is_plain && !word.is_empty() { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+        let is_plain = word
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,+{}@%".contains(&byte));
+        if is_plain && !word.is_empty() {
+            word
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
     });
     let words: Vec<String> = words.collect();
     format!("socklab {}", words.join(" "))
@@ -183,7 +198,9 @@ fn list() -> Result<(), Failure> {
 
 fn explain(id: &str) -> Result<(), Failure> {
     let Some(check) = CHECKS.iter().find(|check| check.id.eq_ignore_ascii_case(id)) else {
-        return Err(Failure::usage(format!("error: no check '{id}'; `socklab examine --list` lists them")));
+        return Err(Failure::usage(format!(
+            "error: no check '{id}'; `socklab examine --list` lists them"
+        )));
     };
     let Check { id, name, does, sees, matters, remedy, source, .. } = check;
     let text = format!(
@@ -204,7 +221,14 @@ fn print(examination: &Examination) -> io::Result<()> {
         }
     }
     for finding in &examination.findings {
-        writeln!(out, "{:9} {:4} {}: {}", finding.verdict, finding.id, finding.name, super::printable(finding.what.as_bytes()))?;
+        writeln!(
+            out,
+            "{:9} {:4} {}: {}",
+            finding.verdict,
+            finding.id,
+            finding.name,
+            super::printable(finding.what.as_bytes())
+        )?;
     }
     writeln!(out, "{} checks in {:.1} s", examination.findings.len(), examination.seconds)?;
     out.flush()

@@ -91,7 +91,10 @@ impl Client {
             Err(error) if error.errno() == EINPROGRESS => {
                 let mut fds = vec![pollfd::new(&sockfd, POLLOUT)];
                 if !wait_for(&mut fds, Deadline::after(patience))? {
-                    log.say(format!("client {number} connects: no answer in {} s", patience.as_secs_f32()));
+                    log.say(format!(
+                        "client {number} connects: no answer in {} s",
+                        patience.as_secs_f32()
+                    ));
                     return Ok(None);
                 }
                 let errno = getsockopt::<i32>(&sockfd, SOL_SOCKET, SO_ERROR)?;
@@ -226,7 +229,9 @@ impl Client {
                 Ok(0) => break End::Eof,
                 Ok(length) => self.got.extend_from_slice(&buffer[..length]),
                 Err(error) if error.errno() == EAGAIN => break End::Open,
-                Err(error) if matches!(error.errno(), ECONNRESET | ECONNREFUSED | EPIPE | ETIMEDOUT) => {
+                Err(error)
+                    if matches!(error.errno(), ECONNRESET | ECONNREFUSED | EPIPE | ETIMEDOUT) =>
+                {
                     break End::Reset;
                 }
                 Err(error) => return Err(error.into()),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::Trouble;
 use super::client::{Client, End};
 use super::protocol::Shape;
 use super::server::{Probe, Server};
-use super::Trouble;
 use crate::subject::watch::{self, Doing, Task};
 
 /// What stands behind the clients.
@@ -53,7 +53,12 @@ impl Kind {
     pub const fn is_loop(self) -> bool {
         matches!(
             self,
-            Self::Nonblocking | Self::Select | Self::Poll | Self::Epoll | Self::IoUring | Self::Events
+            Self::Nonblocking
+                | Self::Select
+                | Self::Poll
+                | Self::Epoll
+                | Self::IoUring
+                | Self::Events
         )
     }
 
@@ -87,7 +92,11 @@ pub struct Design {
 impl Design {
     /// How it was found, in words.
     pub const fn method(&self) -> &'static str {
-        if self.is_seen { "by what the kernel shows of its tasks" } else { "by its clients alone: its tasks are hidden" }
+        if self.is_seen {
+            "by what the kernel shows of its tasks"
+        } else {
+            "by its clients alone: its tasks are hidden"
+        }
     }
 
     /// The names of socklab's designs that it could be.
@@ -97,7 +106,9 @@ impl Design {
             Kind::Forked => &["forked"],
             Kind::ForkExec => &["inetd"],
             Kind::Threaded => &["threaded"],
-            Kind::Preforked => &["preforked", "preforked_fcntl", "preforked_mutex", "preforked_passing"],
+            Kind::Preforked => {
+                &["preforked", "preforked_fcntl", "preforked_mutex", "preforked_passing"]
+            }
             Kind::Prethreaded => &["prethreaded", "prethreaded_queue"],
             Kind::Nonblocking => &["nonblocking"],
             Kind::Select => &["select"],
@@ -170,13 +181,19 @@ impl Scene {
     fn of(server: &Server) -> Self {
         let processes = server.processes();
         let tasks = watch::tasks(&processes);
-        let mut scene = Self { threads: tasks.len() - processes.len().min(tasks.len()), processes, calls: BTreeMap::new(), is_seen: true };
+        let mut scene = Self {
+            threads: tasks.len() - processes.len().min(tasks.len()),
+            processes,
+            calls: BTreeMap::new(),
+            is_seen: true,
+        };
         for doing in tasks.iter().map(Task::doing) {
             match doing {
                 // Which descriptor it is, each has its own.
                 Doing::Blocked(call) => {
                     let name = call.name().map_or_else(|| call.to_string(), String::from);
-                    let name = if call.to_string().contains("nfds") { call.to_string() } else { name };
+                    let name =
+                        if call.to_string().contains("nfds") { call.to_string() } else { name };
                     *scene.calls.entry(name).or_default() += 1;
                 }
                 Doing::Hidden => scene.is_seen = false,
@@ -193,8 +210,14 @@ impl Scene {
     }
 
     fn line(&self, when: &str) -> String {
-        let calls: Vec<String> = self.calls.iter().map(|(call, count)| format!("{count} in {call}")).collect();
-        format!("{when}: {} processes, {} further threads; blocked: {}", self.processes.len(), self.threads, calls.join(", "))
+        let calls: Vec<String> =
+            self.calls.iter().map(|(call, count)| format!("{count} in {call}")).collect();
+        format!(
+            "{when}: {} processes, {} further threads; blocked: {}",
+            self.processes.len(),
+            self.threads,
+            calls.join(", ")
+        )
     }
 }
 
@@ -233,7 +256,15 @@ pub fn identify(
     server.until_at_rest()?;
     let after = Scene::of(server);
     let held = silent.len();
-    design.evidence.push(after.line(&format!("with {held} silent clients, {accepted} of them accepted")));
+    design
+        .evidence
+        .push(after.line(&format!("with {held} silent clients, {accepted} of them accepted")));
+    // Who accepts may not be who serves.
+    let mut serving = 0;
+    for client in &silent {
+        serving += usize::from(server.held_by(client)?.is_some());
+    }
+    let accepted = if (1..accepted).contains(&serving) { serving } else { accepted };
     let processes = after.processes.len().saturating_sub(before.processes.len());
     let threads = after.threads.saturating_sub(before.threads);
     let plateau = accepted < held;
@@ -259,17 +290,24 @@ pub fn identify(
         design.workers = accepted;
         let workers_are_processes = before.processes.len() > 1 || processes > 0;
         design.kind = match accepted {
-            0 | 1 if before.processes.len() + before.threads == 1 && processes + threads == 0 => Kind::Iterative,
+            0 | 1 if before.processes.len() + before.threads == 1 && processes + threads == 0 => {
+                Kind::Iterative
+            }
             _ if workers_are_processes => Kind::Preforked,
-            _ if before.threads + threads > 0 && before.threads + threads >= accepted.saturating_sub(1) => Kind::Prethreaded,
+            _ if before.threads + threads > 0
+                && before.threads + threads >= accepted.saturating_sub(1) =>
+            {
+                Kind::Prethreaded
+            }
             _ => Kind::Iterative,
         };
     } else if processes >= held {
-        let exe = watch::program(server.pid());
-        let others = after.processes.iter().filter(|&&pid| watch::program(pid) != exe).count();
+        // A program that is started anew finds another address for everything.
+        let image = watch::image(server.pid());
+        let others = after.processes.iter().filter(|&&pid| watch::image(pid) != image).count();
         design.kind = if others >= held { Kind::ForkExec } else { Kind::Forked };
         if others >= held {
-            design.evidence.push(format!("{others} of the processes run another program"));
+            design.evidence.push(format!("{others} of the processes have been started by exec"));
         }
     } else if threads >= held {
         design.kind = Kind::Threaded;
@@ -322,17 +360,26 @@ fn mechanism(design: &mut Design, scene: &Scene) {
     const EPOLLET: u64 = 1 << 31;
     for &pid in &scene.processes {
         for (fd, link) in watch::descriptors(pid) {
-            let Some(info) = watch::fdinfo(pid, fd).filter(|_| link.starts_with("anon_inode:")) else { continue };
+            let Some(info) = watch::fdinfo(pid, fd).filter(|_| link.starts_with("anon_inode:"))
+            else {
+                continue;
+            };
             if link == "anon_inode:[eventpoll]" && design.kind == Kind::Epoll {
-                let watched: Vec<&str> = info.lines().filter(|line| line.starts_with("tfd:")).collect();
+                let watched: Vec<&str> =
+                    info.lines().filter(|line| line.starts_with("tfd:")).collect();
                 let mask = |line: &&str| {
                     let mask = line.split_once("events:")?.1.split_whitespace().next()?;
                     u64::from_str_radix(mask, 16).ok()
                 };
-                let edge = watched.iter().filter(|line| mask(line).is_some_and(|mask| mask & EPOLLET != 0));
+                let edge = watched
+                    .iter()
+                    .filter(|line| mask(line).is_some_and(|mask| mask & EPOLLET != 0));
                 let edge = edge.count();
                 design.is_edge_triggered |= edge > 1;
-                let what = format!("descriptor {fd} of process {pid} is an epoll that watches {} descriptors, {edge} of them edge-triggered", watched.len());
+                let what = format!(
+                    "descriptor {fd} of process {pid} is an epoll that watches {} descriptors, {edge} of them edge-triggered",
+                    watched.len()
+                );
                 design.evidence.push(what);
             } else if link == "anon_inode:[io_uring]" {
                 design.kind = Kind::IoUring;
@@ -353,7 +400,11 @@ pub fn manners(server: &Server) -> Result<(bool, Shape), Trouble> {
     client.send(&server.protocol.request)?;
     let probe = server.outcome(&mut client)?;
     if probe != Probe::Right {
-        return Err(Trouble::Broken(format!("a good request, {}, is {}", super::log::quoted(&server.protocol.request), probe.words())));
+        return Err(Trouble::Broken(format!(
+            "a good request, {}, is {}",
+            super::log::quoted(&server.protocol.request),
+            probe.words()
+        )));
     }
     if !server.is_tcp {
         server.until(|| Ok(server.ended().is_some() || server.is_at_rest()))?;

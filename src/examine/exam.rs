@@ -12,7 +12,7 @@ use super::log::Log;
 use super::protocol::{Heavy, Protocol, Shape};
 use super::server::{Probe, Server};
 use super::{Check, Outcome, Over, Trouble};
-use crate::net::{from_c, to_c};
+use crate::net::{Deadline, from_c, to_c};
 use crate::posix::sys_socket::{AF_INET, SOCK_STREAM, bind, getsockname, socket};
 use crate::report::{Examination, Finding, Identity, Verdict};
 use crate::subject::cell::{Isolation, come_back_after, renew_network};
@@ -185,7 +185,7 @@ impl<'a> Exam<'a> {
             let server = self.start()?;
             identify(&server, is_single_use, shape, || {
                 let Some(heavy) = self.heavy()? else { return Ok(None) };
-                stalls(&self.start()?, heavy, 1).map(Some)
+                Ok(Some(waiting(&self.start()?, heavy, 1, 1)? > 0))
             })
         })
     }
@@ -263,7 +263,9 @@ fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
         let is_answered = loop {
             match client.hear(server.patience.max(Duration::from_secs(10)))? {
                 Some(answer) if answer.bytes.first().is_some_and(u8::is_ascii_digit) => break true,
-                Some(answer) if !answer.bytes.is_empty() && !server.protocol.is_fibonacci => break true,
+                Some(answer) if !answer.bytes.is_empty() && !server.protocol.is_fibonacci => {
+                    break true;
+                }
                 Some(answer) if answer.end == End::Open && answer.bytes.is_empty() => {}
                 _ => break false,
             }
@@ -290,8 +292,14 @@ fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
                 // Each step costs 1.618 times the one before.
                 let missing = ENOUGH.as_secs_f64() / alone.as_secs_f64().max(1e-6);
                 let steps = (missing.ln() / 1.618_f64.ln()).ceil() as u32;
-                n = if alone < Duration::from_millis(20) { n + steps.clamp(1, 4) } else { n + steps.max(1) };
-                if n > LARGEST && best.as_ref().is_some_and(|best| best.name != format!("fib({LARGEST})")) {
+                n = if alone < Duration::from_millis(20) {
+                    n + steps.clamp(1, 4)
+                } else {
+                    n + steps.max(1)
+                };
+                if n > LARGEST
+                    && best.as_ref().is_some_and(|best| best.name != format!("fib({LARGEST})"))
+                {
                     n = LARGEST;
                 }
             }
@@ -300,49 +308,67 @@ fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
     }
 }
 
-/// Whether a cheap request waits for costly ones that came before it: the order of the answers tells.
+/// How many of some cheap requests wait for costly ones that came before: the order of the answers tells.
 ///
 /// # Errors
 ///
-/// [`Trouble::Broken`] if the costly requests are not answered, or not begun.
-pub(super) fn stalls(server: &Server, heavy: &Heaviness, count: usize) -> Result<bool, Trouble> {
-    let mut costly: Vec<Client> = Vec::new();
-    for _ in 0..count {
+/// [`Trouble::Broken`] if the costly requests are not begun, or anything is not answered.
+pub(super) fn waiting(
+    server: &Server,
+    heavy: &Heaviness,
+    costly: usize,
+    cheap: usize,
+) -> Result<usize, Trouble> {
+    let mut first: Vec<Client> = Vec::new();
+    for _ in 0..costly {
         let client = server.connect()?;
         client.send(&heavy.request)?;
-        costly.push(client);
-        let Some(client) = costly.last() else { break };
-        // It is read, or nobody is left to read it.
-        server.until(|| Ok(server.has_read(client)? || server.tasks().iter().any(|task| !task.sleeps())))?;
+        if !server.until(|| Ok(server.has_read(&client)? || client.is_told()?))? {
+            return Err(Trouble::Broken(format!(
+                "the costly request of {} is never read",
+                client.name()
+            )));
+        }
+        first.push(client);
     }
-    let Some(first) = costly.first_mut() else { return Ok(false) };
-    let mut probe = server.connect()?;
-    probe.send(&server.protocol.request)?;
-    let begun = Instant::now();
-    let patience = server.patience + heavy.alone * 20;
-    while begun.elapsed() < patience {
-        // Looked at in this order: if both are there, the costly one was not later.
-        let is_done = first.is_told()?;
-        if probe.is_told()? {
-            let answer = probe.take()?;
-            if is_done {
-                first.take()?;
-                return Ok(true);
+    let mut probes = Vec::new();
+    for _ in 0..cheap {
+        let probe = server.connect()?;
+        probe.send(&server.protocol.request)?;
+        probes.push(probe);
+    }
+    let end = Deadline::after(server.patience + heavy.alone * 20);
+    loop {
+        // Looked at in this order: of what is there at the same time, the costly one was not the later.
+        let is_over =
+            first.iter().map(Client::is_told).collect::<Result<Vec<_>, _>>()?.contains(&true);
+        let mut waiting = Vec::new();
+        for mut probe in probes {
+            if is_over || !probe.is_told()? {
+                waiting.push(probe);
+            } else if !server.protocol.is_right(&probe.take()?.bytes) {
+                let outcome = server.outcome(&mut probe)?;
+                if outcome != Probe::Right {
+                    let what = format!("beside a costly request a good one is {}", outcome.words());
+                    return Err(Trouble::Broken(what));
+                }
             }
-            if server.protocol.is_right(&answer.bytes) {
-                return Ok(false);
+        }
+        if is_over {
+            for client in first.iter_mut().chain(&mut waiting) {
+                client.take()?;
             }
-        } else if is_done {
-            first.take()?;
-            let outcome = server.outcome(&mut probe)?;
-            return match outcome {
-                Probe::Right => Ok(true),
-                other => Err(Trouble::Broken(format!("beside a costly request a good one is {}", other.words()))),
-            };
+            return Ok(waiting.len());
+        }
+        probes = waiting;
+        if probes.is_empty() {
+            return Ok(0);
+        }
+        if end.is_over() {
+            return Err(Trouble::Broken(String::from("a costly request was never answered")));
         }
         server.pass(Duration::from_millis(1))?;
     }
-    Err(Trouble::Broken(String::from("a costly request was never answered")))
 }
 
 /// Examines a server with some checks; `tell` is called before each, with how many are done, how many there
@@ -377,7 +403,8 @@ pub fn examine(
         }
     };
     let here = if is_tcp { Over::Tcp } else { Over::Udp };
-    let asked: Vec<&&Check> = checks.iter().filter(|check| [here, Over::Both].contains(&check.over)).collect();
+    let asked: Vec<&&Check> =
+        checks.iter().filter(|check| [here, Over::Both].contains(&check.over)).collect();
     for (done, check) in asked.iter().enumerate() {
         tell(done, asked.len(), check);
         let finding = exam.run(check);
@@ -397,5 +424,5 @@ pub fn examine(
 
 /// An error once the user wants an end.
 fn still_wanted() -> crate::posix::Result<()> {
-    crate::subject::wait_for(&mut Vec::new(), crate::net::Deadline::after(Duration::ZERO)).map(|_| ())
+    crate::subject::wait_for(&mut Vec::new(), Deadline::after(Duration::ZERO)).map(|_| ())
 }

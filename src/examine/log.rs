@@ -60,6 +60,7 @@ impl Default for Log {
 /// Bytes as C would write them, cut where they are long.
 pub fn quoted(bytes: &[u8]) -> String {
     let shown = &bytes[..bytes.len().min(SHOWN)];
-    let more = if bytes.len() > SHOWN { format!("... ({} bytes)", bytes.len()) } else { String::new() };
+    let more =
+        if bytes.len() > SHOWN { format!("... ({} bytes)", bytes.len()) } else { String::new() };
     format!("\"{}\"{more}", shown.escape_ascii())
 }

@@ -147,7 +147,9 @@ pub enum Trouble {
 impl Trouble {
     /// Whether the user has ended it.
     pub fn is_interrupt(&self) -> bool {
-        let (Self::Call(error) | Self::Subject(subject::Trouble::Call(error))) = self else { return false };
+        let (Self::Call(error) | Self::Subject(subject::Trouble::Call(error))) = self else {
+            return false;
+        };
         error.errno() == EINTR
     }
 }

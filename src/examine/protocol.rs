@@ -52,7 +52,13 @@ impl Protocol {
 
     /// The lecture's time service over UDP: any word, and an answer that says something.
     pub fn time() -> Self {
-        Self { request: b"time".to_vec(), expect: anything(), heavy: None, shape: None, is_fibonacci: false }
+        Self {
+            request: b"time".to_vec(),
+            expect: anything(),
+            heavy: None,
+            shape: None,
+            is_fibonacci: false,
+        }
     }
 
     /// A protocol of the user's own: a request and a regular expression, both with C's escapes.
@@ -69,7 +75,13 @@ impl Protocol {
         let heavy = heavy
             .map(|bytes| unescape(bytes).map_err(|what| format!("--heavy {bytes}: {what}")))
             .transpose()?;
-        Ok(Self { request, expect, heavy: heavy.map(Heavy::Bytes), shape: None, is_fibonacci: false })
+        Ok(Self {
+            request,
+            expect,
+            heavy: heavy.map(Heavy::Bytes),
+            shape: None,
+            is_fibonacci: false,
+        })
     }
 
     /// Whether an answer is right, as far as it has come.
@@ -119,7 +131,9 @@ pub fn unescape(word: &str) -> Result<Vec<u8>, Mistake> {
                     _ => return Err(String::from(r"\x takes two hexadecimal digits")),
                 }
             }
-            Some(other) => return Err(format!(r"\{} is no escape; use \\ for a backslash", char::from(other))),
+            Some(other) => {
+                return Err(format!(r"\{} is no escape; use \\ for a backslash", char::from(other)));
+            }
             None => return Err(String::from(r"a single backslash at the end; use \\")),
         });
     }

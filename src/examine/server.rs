@@ -256,18 +256,27 @@ impl Server {
     ///
     /// What asking the kernel fails with.
     pub fn held_by(&self, client: &Client) -> Result<Option<String>, Trouble> {
-        let Some(inode) = self.row(client)?.map(|row| row.idiag_inode).filter(|&inode| inode != 0) else {
+        let Some(inode) = self.row(client)?.map(|row| row.idiag_inode).filter(|&inode| inode != 0)
+        else {
             return Ok(None);
         };
         for task in self.tasks() {
             let Doing::Blocked(call) = task.doing() else { continue };
-            if !call.is(&["read", "readv", "recvfrom", "recvmsg", "sendto", "sendmsg", "write", "writev"]) {
+            if !call.is(&[
+                "read", "readv", "recvfrom", "recvmsg", "sendto", "sendmsg", "write", "writev",
+            ]) {
                 continue;
             }
             let fds = watch::descriptors(task.pid);
-            if fds.iter().any(|(fd, link)| *fd == call.fd() && watch::socket_in(link) == Some(inode)) {
+            if fds
+                .iter()
+                .any(|(fd, link)| *fd == call.fd() && watch::socket_in(link) == Some(inode))
+            {
                 let port = client.addr.port();
-                return Ok(Some(format!("task {} is blocked in {call} on the client of port {port}", task.tid)));
+                return Ok(Some(format!(
+                    "task {} is blocked in {call} on the client of port {port}",
+                    task.tid
+                )));
             }
         }
         Ok(None)
@@ -317,7 +326,9 @@ impl Server {
     ///
     /// Those of the calls.
     pub fn probe(&self) -> Result<Probe, Trouble> {
-        let Some(mut client) = self.connect_as(Manner::default())? else { return Ok(Probe::Refused) };
+        let Some(mut client) = self.connect_as(Manner::default())? else {
+            return Ok(Probe::Refused);
+        };
         client.send(&self.protocol.request)?;
         self.outcome(&mut client)
     }
@@ -335,7 +346,10 @@ impl Server {
                 if self.protocol.is_right(&answer.bytes) {
                     return Ok(Probe::Right);
                 }
-                if answer.end == End::Reset && answer.bytes.is_empty() && self.listeners()?.is_empty() {
+                if answer.end == End::Reset
+                    && answer.bytes.is_empty()
+                    && self.listeners()?.is_empty()
+                {
                     return Ok(Probe::Refused);
                 }
                 if answer.end != End::Open {
@@ -416,7 +430,8 @@ impl Server {
         if share < SPINS {
             return Ok(None);
         }
-        let what = format!("it spins: {:.0} % of a CPU while nobody asks for anything", share * 100.0);
+        let what =
+            format!("it spins: {:.0} % of a CPU while nobody asks for anything", share * 100.0);
         Ok(Some(Outcome::new(Verdict::Fail, what).with_all(self.scene())))
     }
 
@@ -448,15 +463,26 @@ impl Server {
     /// # Errors
     ///
     /// Those of `body`; [`Trouble::Broken`] if they can't be stopped.
-    pub fn while_stopped<T>(&self, body: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    pub fn while_stopped<T>(
+        &self,
+        body: impl FnOnce() -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
         use crate::posix::signal::{SIGCONT, SIGSTOP};
         let processes = self.processes();
         for &pid in &processes {
             kill(pid as i32, SIGSTOP)?;
         }
-        let are_stopped = || watch::tasks(&processes).iter().all(|task| matches!(watch::state(task.tid), None | Some('T' | 'Z' | 'X')));
+        let are_stopped = || {
+            watch::tasks(&processes)
+                .iter()
+                .all(|task| matches!(watch::state(task.tid), None | Some('T' | 'Z' | 'X')))
+        };
         let stopped = self.until(|| Ok(are_stopped()))?;
-        let result = if stopped { body() } else { Err(Trouble::Broken("the server could not be stopped".into())) };
+        let result = if stopped {
+            body()
+        } else {
+            Err(Trouble::Broken("the server could not be stopped".into()))
+        };
         for &pid in &processes {
             // It may have been killed meanwhile.
             let _ = kill(pid as i32, SIGCONT);

@@ -43,7 +43,8 @@ impl Isolation {
 /// be called while it has one thread: the kernel gives no other a user namespace.
 pub fn enter() -> Isolation {
     let (uid, gid) = (geteuid(), getegid());
-    let mut entered = if uid.is_root() { unshare(CloneFlags::CLONE_NEWNET) } else { Err(nix::Error::EPERM) };
+    let mut entered =
+        if uid.is_root() { unshare(CloneFlags::CLONE_NEWNET) } else { Err(nix::Error::EPERM) };
     if entered.is_err() {
         entered = unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET);
         let maps = [
@@ -87,7 +88,8 @@ pub fn come_back_after<T>(body: impl FnOnce() -> T) -> crate::posix::Result<T> {
     let here = fs::File::open("/proc/thread-self/ns/net")
         .map_err(|error| Error::new("open", error.raw_os_error().unwrap_or(0)))?;
     let done = body();
-    setns(here.as_fd(), CloneFlags::CLONE_NEWNET).map_err(|errno| Error::new("setns", errno as i32))?;
+    setns(here.as_fd(), CloneFlags::CLONE_NEWNET)
+        .map_err(|errno| Error::new("setns", errno as i32))?;
     Ok(done)
 }
 
@@ -137,7 +139,10 @@ impl Limits {
 }
 
 /// While `body` starts a process, that one is process 1 of a namespace of its own.
-pub(super) fn as_process_1<T>(isolation: &Isolation, body: impl FnOnce() -> T) -> crate::posix::Result<T> {
+pub(super) fn as_process_1<T>(
+    isolation: &Isolation,
+    body: impl FnOnce() -> T,
+) -> crate::posix::Result<T> {
     if *isolation != Isolation::Namespaces {
         return Ok(body());
     }

@@ -263,7 +263,13 @@ impl Subject {
         // One that was being made while another was killed comes to light in the next look.
         loop {
             let processes = self.processes();
-            if processes.iter().filter(|&&pid| !is_gone(pid)).map(|&pid| kill(pid as i32, SIGKILL)).count() == 0 {
+            if processes
+                .iter()
+                .filter(|&&pid| !is_gone(pid))
+                .map(|&pid| kill(pid as i32, SIGKILL))
+                .count()
+                == 0
+            {
                 break;
             }
             // A killed process takes a moment to end.
@@ -286,7 +292,9 @@ impl Subject {
         })?;
         match (found, status) {
             (Some(Some(reached)), _) => Ok((self, reached)),
-            (_, Some(status)) if !self.processes().iter().all(|&pid| is_gone(pid)) => Err(Trouble::Daemon(status)),
+            (_, Some(status)) if !self.processes().iter().all(|&pid| is_gone(pid)) => {
+                Err(Trouble::Daemon(status))
+            }
             (_, Some(status)) => Err(Trouble::Ended(status, self.last_words())),
             _ => Err(Trouble::Unreachable(patience)),
         }

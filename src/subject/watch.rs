@@ -79,7 +79,9 @@ impl Task {
     pub fn doing(&self) -> Doing {
         let text = match fs::read_to_string(format!("{}/syscall", self.path())) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return Doing::Hidden,
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Doing::Hidden;
+            }
             Err(_) => return Doing::Ended,
         };
         if text.starts_with("running") {
@@ -113,7 +115,10 @@ impl Task {
 
 /// Every task of some processes.
 pub fn tasks(processes: &[u32]) -> Vec<Task> {
-    processes.iter().flat_map(|&pid| tids(pid).into_iter().map(move |tid| Task { pid, tid })).collect()
+    processes
+        .iter()
+        .flat_map(|&pid| tids(pid).into_iter().map(move |tid| Task { pid, tid }))
+        .collect()
 }
 
 fn state_in(stat: &str) -> Option<char> {
@@ -203,9 +208,10 @@ pub fn naps(processes: &[u32]) -> u64 {
     tasks(processes).into_iter().filter_map(count).sum()
 }
 
-/// The program that a process runs.
-pub fn program(pid: u32) -> Option<String> {
-    Some(fs::read_link(format!("/proc/{pid}/exe")).ok()?.to_string_lossy().into_owned())
+/// What a process was told when its program was started, its addresses among that: the same in all that fork()
+/// made of it, another after exec(). Nothing where the system hides it.
+pub fn image(pid: u32) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/auxv")).ok()
 }
 
 /// The children of some processes that have ended and are not reaped.

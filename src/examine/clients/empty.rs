@@ -22,5 +22,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     let server = exam.start()?;
     server.connect_accepted()?.close();
-    Ok(server.ailment()?.unwrap_or_else(|| Outcome::pass("the next client is answered, and the server sleeps")))
+    Ok(server
+        .ailment()?
+        .unwrap_or_else(|| Outcome::pass("the next client is answered, and the server sleeps")))
 }

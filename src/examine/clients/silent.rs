@@ -42,19 +42,30 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             });
         }
         Probe::Stuck(what) => what,
-        other => return Ok(Outcome::fail(format!("beside a silent client a good one is {}", other.words()))),
+        other => {
+            return Ok(Outcome::fail(format!(
+                "beside a silent client a good one is {}",
+                other.words()
+            )));
+        }
     };
     for client in silent {
         client.close();
     }
     let after = server.outcome(&mut probe)?;
     if after != Probe::Right {
-        let what = format!("a good client is stuck ({outcome}), and still is when the silent one has left");
+        let what = format!(
+            "a good client is stuck ({outcome}), and still is when the silent one has left"
+        );
         return Ok(Outcome::fail(what).with_all(server.scene()));
     }
     let must = design.kind == Kind::Iterative || design.kind.is_pool();
     let verdict = if must { Verdict::ByDesign } else { Verdict::Fail };
-    let who = if count == 1 { String::from("a silent client") } else { format!("{count} silent clients") };
+    let who = if count == 1 {
+        String::from("a silent client")
+    } else {
+        format!("{count} silent clients")
+    };
     let what = format!("{who} made the others wait until it left");
     Ok(Outcome::new(verdict, what).with_all(evidence).with(outcome))
 }

@@ -37,11 +37,16 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         all.push(format!("a socket is bound to {text}:{}", server.addr.port()));
     }
     if all.is_empty() {
-        return Err(Trouble::Broken(String::from("the kernel lists no socket of the server any more")));
+        return Err(Trouble::Broken(String::from(
+            "the kernel lists no socket of the server any more",
+        )));
     }
     let outcome = match open.first() {
         None => Outcome::pass("bound to the loopback address only"),
-        Some(text) => Outcome::new(Verdict::Weak, format!("bound to {text}: anybody who reaches the machine can ask")),
+        Some(text) => Outcome::new(
+            Verdict::Weak,
+            format!("bound to {text}: anybody who reaches the machine can ask"),
+        ),
     };
     Ok(outcome.with_all(all))
 }

@@ -23,6 +23,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let row = format!("process {} {what} {}", server.pid(), server.addr);
     Ok(match server.probe()? {
         Probe::Right => Outcome::pass(format!("{what} {}, and answers", server.addr)).with(row),
-        other => Outcome::fail(format!("a good request is {}", other.words())).with(row).with_all(server.scene()),
+        other => Outcome::fail(format!("a good request is {}", other.words()))
+            .with(row)
+            .with_all(server.scene()),
     })
 }

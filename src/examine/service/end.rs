@@ -27,12 +27,16 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     client.send(&server.protocol.request)?;
     let answer = client.all()?;
     Ok(match answer.end {
-        End::Eof if server.protocol.is_right(&answer.bytes) => Outcome::pass("the answer, then the end of file"),
+        End::Eof if server.protocol.is_right(&answer.bytes) => {
+            Outcome::pass("the answer, then the end of file")
+        }
         End::Open if server.protocol.is_right(&answer.bytes) => {
             let holders = server.processes().len();
-            Outcome::fail("the answer comes, but no end of file: somebody still has the connected socket")
-                .with(format!("{holders} processes; {}", answer.words()))
-                .with_all(server.scene())
+            Outcome::fail(
+                "the answer comes, but no end of file: somebody still has the connected socket",
+            )
+            .with(format!("{holders} processes; {}", answer.words()))
+            .with_all(server.scene())
         }
         _ => Outcome::fail(format!("the answer is {}", answer.words())),
     })

@@ -19,7 +19,8 @@ pub(in crate::examine) const CHECK: Check = Check {
     run,
 };
 
-const TABLE: &[(&str, &str)] = &[("0\n", "0"), ("1\n", "1"), ("2\n", "1"), ("10\n", "55"), ("20\n", "6765")];
+const TABLE: &[(&str, &str)] =
+    &[("0\n", "0"), ("1\n", "1"), ("2\n", "1"), ("10\n", "55"), ("20\n", "6765")];
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let mut server = exam.start()?;

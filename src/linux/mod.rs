@@ -20,5 +20,4 @@ pub mod sock_diag;
 pub mod socket_filter;
 pub mod socket_options;
 pub mod sys_mman;
-pub mod syscall;
 pub mod tcp_info;

@@ -1,12 +1,14 @@
 //! What can be seen of running processes from outside, in /proc: tasks, what each is doing, descriptors, signals,
 //! CPU time, memory.
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::time::Duration;
 
-use crate::linux::syscall;
+use crate::linux::sys_syscall;
 
 use super::tids;
 
@@ -46,7 +48,7 @@ pub struct Call {
 impl Call {
     /// Its name; nothing for one that no server is expected to wait in.
     pub fn name(&self) -> Option<&'static str> {
-        syscall::name(self.number)
+        sys_syscall::name(self.number)
     }
 
     /// Whether it is one of these.

@@ -48,6 +48,8 @@ mod readiness;
 mod sandbox;
 /// Linux's namespaces.
 mod sched;
+/// Linux's seccomp user notification, and what goes with it.
+mod seccomp_notify;
 /// `<semaphore.h>`: semaphores.
 mod semaphore;
 /// `<signal.h>`: signals, and the calls that they interrupt.

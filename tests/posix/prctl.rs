@@ -1,12 +1,12 @@
 //! Linux's prctl.
 
-use socklab::linux::prctl::{PR_SET_PDEATHSIG, prctl};
+use socklab::linux::prctl::{PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, prctl};
 use socklab::posix::error::EINVAL;
 use socklab::posix::signal::{SIGKILL, kill};
 use socklab::posix::sys_wait::waitpid;
 use socklab::posix::unistd::{_exit, close, fork, pipe, read, write};
 
-use crate::support::{alone, errno_of, forked, row};
+use crate::support::{alone, errno_of, forked, row, skip};
 
 #[test]
 fn a_child_ends_with_its_parent() {
@@ -32,6 +32,24 @@ fn a_child_ends_with_its_parent() {
         // The child's end of the pipe is closed: it is gone too.
         assert_eq!(read(&end, &mut said), Ok(0));
         close(never).expect("close");
+    });
+}
+
+/// The line of /proc that says whether a program can still give this process a privilege.
+#[test]
+fn privileges_are_given_up() {
+    alone(|| {
+        let is_set = || {
+            let status = std::fs::read_to_string("/proc/thread-self/status").expect("status");
+            status.lines().any(|line| line == "NoNewPrivs:\t1")
+        };
+        let before = is_set();
+        assert_eq!(prctl(PR_SET_NO_NEW_PRIVS, 1), Ok(()));
+        assert!(is_set());
+        row("prctl", "taken back", prctl(PR_SET_NO_NEW_PRIVS, 0), EINVAL);
+        if before {
+            skip("how it is before", "the tests run without new privileges");
+        }
     });
 }
 

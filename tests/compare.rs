@@ -121,6 +121,43 @@ fn a_foreign_server_equals_itself_and_differs_by_its_backlog() {
     assert!(text.ends_with("different\n"), "{text}");
 }
 
+/// What stands for an interpreter on many machines: a script that starts much else, asks who the user is,
+/// and becomes the interpreter in the end. Some of what it has started is still there then.
+const SHIM: &str = r#"#!/bin/sh
+for word in one two three; do
+    where=$(getent passwd "$(id -u)" | cut -d : -f 6 | tr -d '\n')
+    echo "$word $where" | (read -r first rest; getent hosts localhost) >/dev/null &
+done
+(sleep 0.0$(($$ % 10)); exit 3) &
+(sleep 0.2; getent passwd root >/dev/null) &
+exec python3 "$@"
+"#;
+
+/// However its start goes: with a name lookup before the server's first socket, with processes that end
+/// before it, and with some that end while it serves.
+#[test]
+fn a_start_through_a_script_is_not_compared() {
+    if !has_strace() {
+        return;
+    }
+    let shim = file("shim.sh", SHIM).display().to_string();
+    let [_, server, port] = foreign("5");
+    let through = ["sh".to_owned(), shim, server, port];
+    let same = two(&through, &through, &["--all"]);
+    assert!(same.status.success(), "{}", said(&same));
+    let text = String::from_utf8(same.stdout).expect("UTF-8");
+    let headings: Vec<&str> = text.lines().filter(|line| line.ends_with(" equal")).collect();
+    assert!(matches!(headings[..], [only] if only.starts_with("parent: ")), "{text}");
+    let start = text.lines().find(|line| line.starts_with("(start: ")).expect("a start");
+    assert_eq!(start.matches(" processes)").count(), 2, "{text}");
+    let called = |name: &str| text.lines().any(|line| line.starts_with(name));
+    assert!(called("socket(AF_INET") && !called("socket(AF_UNIX") && !called("--- SIGCHLD"));
+
+    // And it is what the interpreter does by itself.
+    let other = two(&through, &foreign("5"), &[]);
+    assert!(other.status.success(), "{}", said(&other));
+}
+
 #[test]
 fn two_designs_differ() {
     if !has_strace() {

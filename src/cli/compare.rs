@@ -114,7 +114,7 @@ fn commands(arguments: &Arguments) -> Result<Commands, Failure> {
     let mut halves = arguments.commands.split(|word| word == "--");
     match (halves.next(), halves.next(), halves.next()) {
         (Some(one), Some(other), None) if !one.is_empty() && !other.is_empty() => {
-            Ok((one.to_vec(), other.to_vec(), Vec::new()))
+            Ok((one.to_vec(), other.to_vec(), accepted(TWINS, &["all"])))
         }
         _ => Err(Failure::usage("error: two commands are compared: -- COMMAND ... -- COMMAND ...")),
     }
@@ -136,15 +136,12 @@ fn print(comparison: &Comparison, all: bool) -> io::Result<()> {
     for pair in &comparison.tasks {
         let equal = pair.rows.iter().filter(|row| row.verdict == Verdict::Equal).count();
         writeln!(out, "{}: {equal} of {} equal", pair.role, pair.rows.len())?;
-        if pair.role == "parent"
-            && let [Some(one), Some(other)] = pair.started
-        {
-            writeln!(
-                out,
-                "{} | {}",
-                fit(&format!("(start: {one} calls)"), column),
-                fit(&format!("(start: {other} calls)"), column).trim_end()
-            )?;
+        if pair.started.iter().flatten().any(|&calls| calls > 0) {
+            let started = |side: usize| {
+                let helpers = if pair.role == "parent" { comparison.helpers[side] } else { 0 };
+                start(pair.started[side].unwrap_or(0), helpers)
+            };
+            writeln!(out, "{} | {}", fit(&started(0), column), started(1))?;
         }
         for row in &pair.rows {
             if row.verdict == Verdict::Equal && !all {
@@ -178,6 +175,14 @@ fn print(comparison: &Comparison, all: bool) -> io::Result<()> {
     }
     writeln!(out, "{}", if comparison.is_equal() { "equal" } else { "different" })?;
     out.flush()
+}
+
+/// The start of a server, with what it made use of, in one line.
+fn start(calls: usize, helpers: usize) -> String {
+    match helpers {
+        0 => format!("(start: {calls} calls)"),
+        _ => format!("(start: {calls} calls of {} processes)", helpers + 1),
+    }
 }
 
 /// As wide as the terminal, or 100.

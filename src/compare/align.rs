@@ -10,6 +10,8 @@ use super::normalise::{Step, Task, Trace};
 /// Two runs, side by side.
 #[derive(Debug, Clone, Serialize)]
 pub struct Comparison {
+    /// How many other processes the start of each made use of.
+    pub helpers: [usize; 2],
     /// The tasks of the same role.
     pub tasks: Vec<Pair>,
     /// How often each call was made, and how long the kernel had it, in both.
@@ -21,7 +23,7 @@ pub struct Comparison {
 pub struct Pair {
     /// `parent`, `child 1`, `thread 2` and so on.
     pub role: String,
-    /// How many calls each made before its first `socket`; none where it has no such task.
+    /// How many calls each made before the server's first socket; none where it has no such task.
     pub started: [Option<usize>; 2],
     /// What they did, in order.
     pub rows: Vec<Row>,
@@ -114,7 +116,8 @@ pub fn align(left: &Trace, right: &Trace, accepted: &[Accepted]) -> Comparison {
         let of = |trace: &Trace| trace.tasks.iter().find(|task| task.role == role).cloned();
         pair(role, of(left), of(right), accepted)
     });
-    Comparison { tasks: tasks.collect(), calls: counts(left, right) }
+    let helpers = [left.helpers, right.helpers];
+    Comparison { helpers, tasks: tasks.collect(), calls: counts(left, right) }
 }
 
 fn pair(role: &str, left: Option<Task>, right: Option<Task>, accepted: &[Accepted]) -> Pair {

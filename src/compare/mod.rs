@@ -7,3 +7,4 @@ pub mod normalise;
 pub mod parse;
 pub mod record;
 pub mod script;
+mod start;

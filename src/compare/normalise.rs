@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::parse::{Call, Event, Line, Outcome};
+use super::start;
 
 /// A server's run.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +12,8 @@ pub struct Trace {
     /// Its processes and threads: the one that was started, then the others in the order in which they
     /// first served somebody, or else were made.
     pub tasks: Vec<Task>,
+    /// How many other processes its start made use of.
+    pub helpers: usize,
 }
 
 /// A process or a thread.
@@ -18,7 +21,8 @@ pub struct Trace {
 pub struct Task {
     /// `parent`, `child 1`, `thread 2` and so on.
     pub role: String,
-    /// How many calls came before its first `socket`: the loader's and the language's own.
+    /// How many calls it made before the server's first socket; to those of the parent, all that its start
+    /// made use of are added.
     pub started: usize,
     /// What it did from then on.
     pub steps: Vec<Step>,
@@ -48,8 +52,6 @@ pub struct Recorded {
 /// What stands for a descriptor until all that it became is known.
 const MARK: char = '\u{1}';
 
-/// The calls that make a task.
-const MAKERS: &[&str] = &["clone", "clone3", "fork", "vfork"];
 /// The calls that name one by its id.
 const NAMERS: &[&str] = &[
     "wait4",
@@ -66,34 +68,70 @@ const NAMERS: &[&str] = &[
 /// The calls that an accepted connection comes from.
 const ACCEPTS: &[&str] = &["accept", "accept4"];
 
+/// An event and whose it is.
+pub(super) struct Happened<'a> {
+    at: f64,
+    pub pid: u32,
+    number: usize,
+    pub event: &'a Event,
+}
+
+/// The events of all tasks, in the order in which they began.
+fn in_order(recorded: &[Recorded]) -> Vec<Happened<'_>> {
+    let mut events = Vec::new();
+    for task in recorded {
+        let mut at: f64 = 0.0;
+        for (number, line) in task.lines.iter().enumerate() {
+            // The clock may be set back meanwhile.
+            at = at.max(line.at.unwrap_or(at));
+            events.push(Happened { at, pid: task.pid, number, event: &line.event });
+        }
+    }
+    events.sort_by(|one, other| {
+        let place = |event: &Happened<'_>| (event.pid, event.number);
+        one.at.total_cmp(&other.at).then(place(one).cmp(&place(other)))
+    });
+    events
+}
+
 /// Gives names to all that changes from run to run; `root` is the process that was started.
 pub fn normalise(recorded: &[Recorded], root: u32) -> Trace {
-    let mut world = World::default();
-    world.tasks.insert(root, Made { by: None, is_thread: false, order: 0, served: None });
-    world.tables.insert(root, 0);
-    world.open.push(BTreeMap::new());
-
-    let mut events: Vec<(f64, u32, usize, &Event)> = Vec::new();
-    for task in recorded {
-        let mut last = 0.0;
-        for (number, line) in task.lines.iter().enumerate() {
-            last = line.at.unwrap_or(last);
-            events.push((last, task.pid, number, &line.event));
-        }
-    }
+    let events = in_order(recorded);
+    let mut world = World::new(root);
     // What a call returns is known when it returns: a child's first call may come before that.
-    events.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.2.cmp(&other.2)));
-    for (_, pid, _, event) in &events {
-        if let Event::Call(call) = event {
-            world.learn_of_tasks(*pid, call);
-        }
+    for happened in &events {
+        world.learn_of_task(happened);
     }
-    let begin = events.first().map_or(0.0, |event| event.0);
+    let start = start::find(&events, &world.tasks, root);
+    let (before, after) = events.split_at(start.length);
+    for happened in after {
+        world.learn_of_ports(happened.event);
+    }
+    let mut started: HashMap<u32, usize> = HashMap::new();
+    for happened in before {
+        let Event::Call(call) = happened.event else { continue };
+        world.call(happened.pid, call, happened.at);
+        let whose = if start.helpers.contains(&happened.pid) { start.server } else { happened.pid };
+        *started.entry(whose).or_default() += 1;
+    }
+    world.forget_clients();
+    let begin = events.first().map_or(0.0, |event| event.at);
     let mut steps: HashMap<u32, Vec<Step>> = HashMap::new();
-    for (at, pid, _, event) in &events {
+    // Who went on after a signal that is left out.
+    let mut resuming: BTreeSet<u32> = BTreeSet::new();
+    for &Happened { at, pid, event, .. } in after {
+        if start.helpers.contains(&pid) {
+            continue;
+        }
+        let steps = steps.entry(pid).or_default();
         let (call, text, spent) = match event {
             Event::Call(call) => {
-                (call.name.clone(), world.call(*pid, call, *at), call.spent.unwrap_or(0.0))
+                (call.name.clone(), world.call(pid, call, at), call.spent.unwrap_or(0.0))
+            }
+            // The end of a process that belongs to the start comes when it comes.
+            Event::Signal(_, info) if start.helpers.iter().any(|&pid| is_from(info, pid)) => {
+                resuming.insert(pid);
+                continue;
             }
             Event::Signal(name, _) => (String::new(), format!("--- {name} ---"), 0.0),
             Event::Stopped(name) => (String::new(), format!("--- stopped by {name} ---"), 0.0),
@@ -101,15 +139,49 @@ pub fn normalise(recorded: &[Recorded], root: u32) -> Trace {
             Event::Killed(name) => (String::new(), format!("+++ killed by {name} +++"), 0.0),
             Event::Superseded => (String::new(), String::from("+++ superseded +++"), 0.0),
         };
-        steps.entry(*pid).or_default().push(Step { call, text, at: at - begin, spent });
+        let mut step = Step { call, text, at: at - begin, spent };
+        if resuming.remove(&pid)
+            && let Some(interrupted) = steps.pop_if(|last| last.is_resumed_by(&step))
+        {
+            step = interrupted.resumed_by(step);
+        }
+        steps.push(step);
     }
-    world.finish(root, steps)
+    steps.retain(|_, steps| !steps.is_empty());
+    world.tasks.retain(|pid, _| steps.contains_key(pid) || *pid == start.server);
+    let is_process = |pid: &&u32| !world.tasks.get(*pid).is_some_and(|made| made.is_thread);
+    let helpers = start.helpers.iter().filter(is_process).count();
+    Trace { helpers, tasks: world.finish(start.server, steps, &started) }
+}
+
+/// Whether `siginfo_t` says that a process has sent it.
+fn is_from(info: &str, pid: u32) -> bool {
+    numbers_after(info, "si_pid=").next() == Some(pid)
+}
+
+impl Step {
+    fn is_resumed_by(&self, next: &Self) -> bool {
+        let is_interrupted = self.text.ends_with(") = interrupted, to be restarted")
+            || self.text.ends_with(") = EINTR");
+        is_interrupted && (self.call == next.call || next.call == "restart_syscall")
+    }
+
+    /// One call, as if no signal had come between.
+    fn resumed_by(self, next: Self) -> Self {
+        let text = match (next.text.rsplit_once(" = "), self.text.rsplit_once(" = ")) {
+            (Some((_, outcome)), Some((called, _))) if next.call == "restart_syscall" => {
+                format!("{called} = {outcome}")
+            }
+            _ => next.text,
+        };
+        Self { text, spent: self.spent + next.spent, ..self }
+    }
 }
 
 /// How a task came to be.
-struct Made {
-    by: Option<u32>,
-    is_thread: bool,
+pub(super) struct Made {
+    pub by: Option<u32>,
+    pub is_thread: bool,
     order: usize,
     /// When it first had a client.
     served: Option<f64>,
@@ -131,24 +203,39 @@ struct World {
 }
 
 impl World {
-    fn learn_of_tasks(&mut self, pid: u32, call: &Call) {
-        let Outcome::Returned(value, _) = &call.outcome else { return };
-        if MAKERS.contains(&call.name.as_str())
-            && let Ok(made) = value.parse::<u32>()
+    fn new(root: u32) -> Self {
+        let mut world = Self::default();
+        world.tasks.insert(root, Made { by: None, is_thread: false, order: 0, served: None });
+        world.tables.insert(root, 0);
+        world.open.push(BTreeMap::new());
+        world
+    }
+
+    fn learn_of_task(&mut self, happened: &Happened<'_>) {
+        if let Some(made) = start::made(happened.event)
+            && let Event::Call(call) = happened.event
         {
             let is_thread = call.args.iter().any(|arg| arg.contains("CLONE_THREAD"));
-            let order = self.tasks.len();
-            self.tasks.entry(made).or_insert(Made {
-                by: Some(pid),
-                is_thread,
-                order,
-                served: None,
-            });
+            let (by, order) = (Some(happened.pid), self.tasks.len());
+            self.tasks.entry(made).or_insert(Made { by, is_thread, order, served: None });
         }
+    }
+
+    fn learn_of_ports(&mut self, event: &Event) {
+        let Event::Call(call) = event else { return };
         if matches!(call.name.as_str(), "bind" | "getsockname") {
             for arg in &call.args {
                 self.ports.extend(numbers_after(arg, "htons(").filter(|&port| port != 0));
             }
+        }
+    }
+
+    /// The clients of the start, if it had any, are not counted.
+    fn forget_clients(&mut self) {
+        self.accepted.clear();
+        self.sockets = 0;
+        for made in self.tasks.values_mut() {
+            made.served = None;
         }
     }
 
@@ -268,9 +355,10 @@ impl World {
             }
             return self.mark(pid, fd, what);
         }
+        let is_made = matches!(name, "clone" | "clone3" | "fork" | "vfork");
         let id = value.parse::<u32>().ok().filter(|id| self.tasks.contains_key(id));
         match id {
-            Some(id) if MAKERS.contains(&name) || NAMERS.contains(&name) => {
+            Some(id) if is_made || NAMERS.contains(&name) => {
                 format!("{MARK}p{id}{MARK}")
             }
             _ => without_pointers(value),
@@ -309,16 +397,12 @@ impl World {
         without_pointers(&text)
     }
 
-    fn finish(mut self, root: u32, mut steps: HashMap<u32, Vec<Step>>) -> Trace {
-        // Whoever ended before that belongs to the start.
-        let begins =
-            steps.get(&root).and_then(|steps| steps.iter().find(|step| step.call == "socket"));
-        if let Some(at) = begins.map(|step| step.at) {
-            steps.retain(|pid, steps| {
-                *pid == root || steps.last().is_some_and(|last| last.at >= at)
-            });
-            self.tasks.retain(|pid, _| steps.contains_key(pid));
-        }
+    fn finish(
+        mut self,
+        root: u32,
+        mut steps: HashMap<u32, Vec<Step>>,
+        started: &HashMap<u32, usize>,
+    ) -> Vec<Task> {
         self.accepted.sort_by(|one, other| one.0.total_cmp(&other.0));
         for (number, &(_, name)) in self.accepted.iter().enumerate() {
             self.names[name] = format!("connfd {}", number + 1);
@@ -368,18 +452,16 @@ impl World {
             for step in &mut steps {
                 step.text = named(&step.text);
             }
-            let first = steps.iter().position(|step| step.call == "socket");
-            let started = if *pid == root { first.unwrap_or(0) } else { 0 };
-            steps.drain(..started);
+            let started = started.get(pid).copied().unwrap_or(0);
             Task { role: roles[pid].clone(), started, steps }
         });
-        Trace { tasks: tasks.collect() }
+        tasks.collect()
     }
 }
 
 /// `3<TCP:[127.0.0.1:9000]>` at the beginning of a text: the number, what it is open on, and how long
 /// that is.
-fn descriptor(text: &str) -> Option<(u32, &str, usize)> {
+pub(super) fn descriptor(text: &str) -> Option<(u32, &str, usize)> {
     let (number, rest) = text.split_once('<')?;
     let fd = number.parse().ok()?;
     let mut from = 0;

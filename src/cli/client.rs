@@ -13,7 +13,6 @@ use crate::posix::error::{EAGAIN, EINPROGRESS};
 use crate::posix::sys_socket::timeval;
 use crate::service::time::{EPOCHS_APART, Format, tell};
 
-/// Run one of the lecture's clients.
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]

@@ -14,7 +14,6 @@ use crate::compare::script;
 use crate::server::{Pool, find};
 use crate::subject::heed_interrupts;
 
-/// Compare two servers, system call by system call
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

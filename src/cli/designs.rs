@@ -8,7 +8,6 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::Failure;
 use crate::server::DESIGNS;
 
-/// List the server designs: the slide of each, what it changes, what breaks it.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -13,7 +13,6 @@ use crate::report::{Examination, Verdict};
 use crate::subject::cell::{Isolation, enter};
 use crate::subject::heed_interrupts;
 
-/// Examine any server: which design it is, what it survives, what stalls it
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -11,7 +11,6 @@ use super::{Failure, whole_number};
 use crate::experiment::{Outcome, WORKERS_MAX, backlog, balance, herd};
 use crate::posix::Error;
 
-/// See what the kernel does: whom it wakes for a connection, who gets it, how many wait.
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]

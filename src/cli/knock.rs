@@ -12,7 +12,6 @@ use crate::net;
 use crate::posix::sys_socket::{AF_INET, AF_INET6, AF_UNSPEC, timeval};
 use crate::tool::knock::{Answer, Plan, Verdict, knock, status};
 
-/// Return to sender: say what comes back from a port, and from whom.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -20,7 +20,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 
 use crate::posix::Error;
 use crate::posix::error::EIO;
@@ -46,20 +46,60 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Serve(serve::Arguments),
-    Client(client::Arguments),
-    Designs(designs::Arguments),
-    Examine(Box<examine::Arguments>),
-    Compare(compare::Arguments),
-    Experiment(experiment::Arguments),
+    /// Run a server design until SIGINT (Ctrl-C) or SIGTERM; what is being computed is still answered.
+    Serve(Later<serve::Arguments>),
+    /// Run one of the lecture's clients.
+    Client(Later<client::Arguments>),
+    /// List the server designs: the slide of each, what it changes, what breaks it.
+    Designs(Later<designs::Arguments>),
+    /// Examine any server: which design it is, what it survives, what stalls it.
+    Examine(Box<Later<examine::Arguments>>),
+    /// Compare two servers, system call by system call
+    Compare(Later<compare::Arguments>),
+    /// See what the kernel does: whom it wakes for a connection, who gets it, how many wait.
+    Experiment(Later<experiment::Arguments>),
     #[command(flatten)]
     Resolve(resolve::Function),
-    Knock(knock::Arguments),
-    Traceroute(traceroute::Arguments),
-    Sockopt(sockopt::Arguments),
-    Readiness(readiness::Arguments),
-    Nc(Box<nc::Arguments>),
-    Netstat(netstat::Arguments),
+    /// Return to sender: say what comes back from a port, and from whom.
+    Knock(Later<knock::Arguments>),
+    /// Show the routers on the way to a host, without privilege.
+    Traceroute(Later<traceroute::Arguments>),
+    /// Socket options: list them, read and set one, see what it does.
+    Sockopt(Later<sockopt::Arguments>),
+    /// See which sockets are ready for what: the lecture's lists, live, by select, poll and epoll.
+    Readiness(Later<readiness::Arguments>),
+    /// netcat: standard input to a socket, and the socket to standard output, as OpenBSD's nc.
+    ///
+    /// At the end of standard input the connection is half-closed, and the answer is printed to its end. A
+    /// reset, a write that fails and a full disk end it with status 1. With -l it listens on 0.0.0.0, so that
+    /// every network of this machine can reach it, unless an address is named (-l 127.0.0.1 9000).
+    Nc(Box<Later<nc::Arguments>>),
+    /// See who listens and who is connected: netstat, with what it hides.
+    Netstat(Later<netstat::Arguments>),
+}
+
+/// The arguments of a command, which clap hears of only where that command is asked for. All of them together
+/// take longer than many a command itself. What the list of commands needs stands in [`Command`].
+struct Later<T>(T);
+
+impl<T: Args> Args for Later<T> {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command.defer(T::augment_args)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        command.defer(T::augment_args_for_update)
+    }
+}
+
+impl<T: FromArgMatches> FromArgMatches for Later<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        T::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
 }
 
 /// What ends a command without success: a line for standard error and an exit status.
@@ -95,19 +135,19 @@ impl From<io::Error> for Failure {
 pub fn main() -> ExitCode {
     let done = match Cli::try_parse() {
         Ok(cli) => match cli.command {
-            Command::Serve(arguments) => serve::run(&arguments),
-            Command::Client(arguments) => client::run(&arguments),
-            Command::Designs(arguments) => designs::run(&arguments),
-            Command::Examine(arguments) => examine::run(&arguments),
-            Command::Compare(arguments) => compare::run(&arguments),
-            Command::Experiment(arguments) => experiment::run(&arguments),
+            Command::Serve(arguments) => serve::run(&arguments.0),
+            Command::Client(arguments) => client::run(&arguments.0),
+            Command::Designs(arguments) => designs::run(&arguments.0),
+            Command::Examine(arguments) => examine::run(&arguments.0),
+            Command::Compare(arguments) => compare::run(&arguments.0),
+            Command::Experiment(arguments) => experiment::run(&arguments.0),
             Command::Resolve(function) => resolve::run(&function),
-            Command::Knock(arguments) => knock::run(&arguments),
-            Command::Traceroute(arguments) => traceroute::run(&arguments),
-            Command::Sockopt(arguments) => sockopt::run(&arguments),
-            Command::Readiness(arguments) => readiness::run(&arguments),
-            Command::Nc(arguments) => nc::run(&arguments),
-            Command::Netstat(arguments) => netstat::run(&arguments),
+            Command::Knock(arguments) => knock::run(&arguments.0),
+            Command::Traceroute(arguments) => traceroute::run(&arguments.0),
+            Command::Sockopt(arguments) => sockopt::run(&arguments.0),
+            Command::Readiness(arguments) => readiness::run(&arguments.0),
+            Command::Nc(arguments) => nc::run(&arguments.0),
+            Command::Netstat(arguments) => netstat::run(&arguments.0),
         },
         Err(error) => mistake(&error),
     };

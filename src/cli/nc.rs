@@ -12,11 +12,6 @@ use crate::tool::nc::listen::Where;
 use crate::tool::nc::transfer::{Rules, Transfer};
 use crate::tool::nc::{self, Attempt, Event, Options, connect, listen, scan};
 
-/// netcat: standard input to a socket, and the socket to standard output, as OpenBSD's nc.
-///
-/// At the end of standard input the connection is half-closed, and the answer is printed to its end. A
-/// reset, a write that fails and a full disk end it with status 1. With -l it listens on 0.0.0.0, so that
-/// every network of this machine can reach it, unless an address is named (-l 127.0.0.1 9000).
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

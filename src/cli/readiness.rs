@@ -9,7 +9,6 @@ use super::Failure;
 use crate::tool::explained;
 use crate::tool::readiness::{self, Events, Row, Sets};
 
-/// See which sockets are ready for what: the lecture's lists, live, by select, poll and epoll.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -13,7 +13,6 @@ use crate::server::{
 use crate::service::fibonacci::{DEFAULT_MAX_N, LARGEST_N};
 use crate::service::time::Format;
 
-/// Run a server design until SIGINT (Ctrl-C) or SIGTERM; what is being computed is still answered.
 #[derive(Args)]
 #[command(
     args_override_self = true,

@@ -13,7 +13,6 @@ use crate::tool::sockopt::options::Opt;
 use crate::tool::sockopt::show::{self, DEMONSTRATIONS, Demonstration, Observation};
 use crate::tool::sockopt::{self, List, Protocol, Row, Socket};
 
-/// Socket options: list them, read and set one, see what it does.
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]

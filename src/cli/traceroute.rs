@@ -17,7 +17,6 @@ use crate::tool::icmp::unmapped;
 use crate::tool::knock::name;
 use crate::tool::traceroute::{Hop, Plan, Probe, Reply, trace};
 
-/// Show the routers on the way to a host, without privilege.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -132,7 +132,10 @@ pub fn unescape(word: &str) -> Result<Vec<u8>, Mistake> {
                 }
             }
             Some(other) => {
-                return Err(format!(r"\{} is no escape; use \\ for a backslash", char::from(other)));
+                return Err(format!(
+                    r"\{} is no escape; use \\ for a backslash",
+                    char::from(other)
+                ));
             }
             None => return Err(String::from(r"a single backslash at the end; use \\")),
         });

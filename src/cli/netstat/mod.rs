@@ -15,7 +15,6 @@ use crate::posix::poll::pollfd;
 use crate::posix::sys_socket::timeval;
 use crate::tool::netstat::{Kind, Row, Selection, Snapshot, look};
 
-/// See who listens and who is connected: netstat, with what it hides.
 #[derive(Args)]
 #[command(
     args_override_self = true,

@@ -73,7 +73,7 @@ pub(super) fn find(rows: &mut [Row]) -> bool {
 fn pids() -> Vec<c_int> {
     let mut pids = Vec::new();
     if let Ok(proc) = File::open("/proc") {
-        let mut dirents = [0; 32 * 1024];
+        let mut dirents = [0; FEW];
         // Where that fails half-way, those found so far are looked at.
         while let Ok(true) = numbers(&proc, &mut dirents, &mut pids) {}
     }
@@ -190,6 +190,8 @@ fn look_into(pid: c_int, wanted: &[u32], found: &mut Found) -> Option<Large> {
             return None;
         }
     };
+    // Where none may be looked at, a list of them would be in vain, and takes the longest of all.
+    follow(pid, &folder, &[0], wanted, found)?;
     let mut dirents = [0; FEW];
     let mut fds = Vec::new();
     if numbers(&folder, &mut dirents, &mut fds).ok()? {
@@ -197,6 +199,7 @@ fn look_into(pid: c_int, wanted: &[u32], found: &mut Found) -> Option<Large> {
         let gaps = if count > 0 { count / 32 + 64 } else { 0 };
         return Some(Large { pid, dense: count + gaps, seen: Some(0) });
     }
+    fds.retain(|&fd| fd != 0);
     follow(pid, &folder, &fds, wanted, found);
     None
 }

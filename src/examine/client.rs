@@ -69,8 +69,8 @@ pub struct Manner {
 }
 
 impl Client {
-    /// Connects; `None` if the server does not take it: the port is closed, or nothing comes back in time.
-    pub(super) fn connect(
+    /// Begins to connect, and does not wait; `None` if the port is closed.
+    pub(super) fn begin(
         to: SocketAddr,
         is_tcp: bool,
         manner: Manner,
@@ -88,22 +88,7 @@ impl Client {
             bind(&sockfd, &to_c(&from))?;
         }
         match connect(&sockfd, &to_c(&to)) {
-            Err(error) if error.errno() == EINPROGRESS => {
-                let mut fds = vec![pollfd::new(&sockfd, POLLOUT)];
-                if !wait_for(&mut fds, Deadline::after(patience))? {
-                    log.say(format!(
-                        "client {number} connects: no answer in {} s",
-                        patience.as_secs_f32()
-                    ));
-                    return Ok(None);
-                }
-                let errno = getsockopt::<i32>(&sockfd, SOL_SOCKET, SO_ERROR)?;
-                if errno != 0 {
-                    let error = crate::posix::Error::new("connect", errno);
-                    log.say(format!("client {number}: {error}"));
-                    return Ok(None);
-                }
-            }
+            Err(error) if error.errno() == EINPROGRESS => {}
             Err(error) if matches!(error.errno(), ECONNREFUSED | ETIMEDOUT | ECONNRESET) => {
                 log.say(format!("client {number}: {error}"));
                 return Ok(None);
@@ -113,6 +98,49 @@ impl Client {
         let addr = from_c(&getsockname(&sockfd)?).unwrap_or(to);
         log.say(format!("client {number} (port {}) connects", addr.port()));
         Ok(Some(Self { sockfd, addr, number, log: log.clone(), patience, got: Vec::new() }))
+    }
+
+    /// Waits until the connection is made; false if it is refused, or nothing comes back in time.
+    ///
+    /// # Errors
+    ///
+    /// Those of `poll` and `getsockopt`.
+    pub fn until_connected(&self) -> Result<bool, Trouble> {
+        let mut fds = vec![pollfd::new(&self.sockfd, POLLOUT)];
+        if !wait_for(&mut fds, Deadline::after(self.patience))? {
+            self.say(&format!("has no answer to its SYN in {} s", self.patience.as_secs_f32()));
+            return Ok(false);
+        }
+        let errno = getsockopt::<i32>(&self.sockfd, SOL_SOCKET, SO_ERROR)?;
+        if errno != 0 {
+            self.say(&crate::posix::Error::new("connect", errno).to_string());
+        }
+        Ok(errno == 0)
+    }
+
+    /// Whether the connection is made by now.
+    ///
+    /// # Errors
+    ///
+    /// Those of `poll`.
+    pub fn is_connected(&self) -> Result<bool, Trouble> {
+        let mut fds = [pollfd::new(&self.sockfd, POLLOUT)];
+        Ok(wait(&mut fds, Deadline::after(Duration::ZERO))?)
+    }
+
+    /// Connects; `None` if the server does not take it: the port is closed, or nothing comes back in time.
+    pub(super) fn connect(
+        to: SocketAddr,
+        is_tcp: bool,
+        manner: Manner,
+        log: &Log,
+        patience: Duration,
+    ) -> Result<Option<Self>, Trouble> {
+        let client = Self::begin(to, is_tcp, manner, log, patience)?;
+        match client {
+            Some(client) if client.until_connected()? => Ok(Some(client)),
+            _ => Ok(None),
+        }
     }
 
     /// Its name in the transcript.

@@ -1,6 +1,6 @@
 //! One examination: the server is started afresh for each check, and what is found out once is kept.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::OsString;
 use std::process::Command;
 use std::rc::Rc;
@@ -39,6 +39,13 @@ pub struct Plan {
     pub again: String,
 }
 
+impl Plan {
+    /// Whether the server has a network of its own, in which the kernel counts nothing else.
+    pub fn is_alone(&self) -> bool {
+        self.isolation == Isolation::Namespaces
+    }
+}
+
 /// The port of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Port {
@@ -67,6 +74,8 @@ pub struct Exam<'a> {
     /// What is examined.
     pub plan: &'a Plan,
     log: RefCell<Log>,
+    /// Which port the server has in the check that is under way.
+    port: Cell<u16>,
     manners: OnceCell<(bool, Shape)>,
     design: OnceCell<Design>,
     heavy: OnceCell<Option<Heaviness>>,
@@ -77,6 +86,7 @@ impl<'a> Exam<'a> {
         Self {
             plan,
             log: RefCell::new(Log::new()),
+            port: Cell::new(PORT),
             manners: OnceCell::new(),
             design: OnceCell::new(),
             heavy: OnceCell::new(),
@@ -103,13 +113,18 @@ impl<'a> Exam<'a> {
     ///
     /// Why it can't be studied.
     pub fn start_within(&self, limits: Limits) -> Result<Server, Trouble> {
-        if self.plan.isolation == Isolation::Namespaces {
+        if self.plan.is_alone() {
             renew_network()?;
         }
+        self.port.set(match self.plan.port {
+            Port::Fixed(port) => port,
+            Port::Given if self.plan.is_alone() => PORT,
+            Port::Given => free_port()?,
+        });
         self.restart_within(limits)
     }
 
-    /// Starts the server once more, in the network in which it has been.
+    /// Starts the server once more, on the port and in the network that it has had.
     ///
     /// # Errors
     ///
@@ -120,11 +135,7 @@ impl<'a> Exam<'a> {
 
     fn restart_within(&self, limits: Limits) -> Result<Server, Trouble> {
         let plan = self.plan;
-        let port = match plan.port {
-            Port::Fixed(port) => port,
-            Port::Given if plan.isolation == Isolation::Namespaces => PORT,
-            Port::Given => free_port()?,
-        };
+        let port = self.port.get();
         let fill = |word: &OsString| match word.to_str() {
             Some(text) => OsString::from(text.replace("{port}", &port.to_string())),
             None => word.clone(),
@@ -209,12 +220,13 @@ impl<'a> Exam<'a> {
         if let Some(kept) = cell.get() {
             return Ok(kept);
         }
-        let log = self.log.replace(Log::new());
+        let (log, port) = (self.log.replace(Log::new()), self.port.get());
         let made = match self.plan.isolation {
             Isolation::Namespaces => come_back_after(make),
             Isolation::Beside(_) => Ok(make()),
         };
         self.log.replace(log);
+        self.port.set(port);
         let made = made??;
         Ok(cell.get_or_init(|| made))
     }

@@ -62,6 +62,10 @@ pub enum Over {
 pub const CHECKS: &[&Check] = &[
     &contract::ready::CHECK,
     &contract::address::CHECK,
+    &contract::backlog::CHECK,
+    &contract::reuse::CHECK,
+    &contract::signals::CHECK,
+    &contract::idle::CHECK,
     &service::table::CHECK,
     &service::end::CHECK,
     &clients::silent::CHECK,

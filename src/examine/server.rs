@@ -150,6 +150,15 @@ impl Server {
         Client::connect(self.addr, self.is_tcp, manner, &self.log, self.patience)
     }
 
+    /// A client that begins to connect, of which nothing is waited for; `None` if the port is closed.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn begin_connect(&self) -> Result<Option<Client>, Trouble> {
+        Client::begin(self.addr, self.is_tcp, Manner::default(), &self.log, self.patience)
+    }
+
     /// Connects a client and waits until the server has accepted it.
     ///
     /// # Errors

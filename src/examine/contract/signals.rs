@@ -1,0 +1,48 @@
+//! A5: what it does about signals.
+
+use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::posix::signal::{SIGCHLD, SIGINT, SIGPIPE, SIGTERM};
+use crate::report::Verdict;
+use crate::subject::watch::has_signal;
+
+pub(in crate::examine) const CHECK: Check = Check {
+    id: "A5",
+    name: "signals",
+    does: "reads which signals the server ignores and which it has handlers for",
+    sees: "SigIgn, SigCgt and SigBlk in /proc/PID/status",
+    matters: "SIGPIPE, which comes when somebody has closed the connection that is written to, ends a process that has not \
+              said otherwise",
+    remedy: "signal(SIGPIPE, SIG_IGN), or MSG_NOSIGNAL with every send()",
+    source: "slide 'send'; signal(7); UNIX Network Programming 5.13",
+    over: Over::Both,
+    is_quick: true,
+    run,
+};
+
+fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    let server = exam.start()?;
+    let pid = server.pid();
+    let hidden = || Trouble::Blocked(format!("/proc/{pid}/status has no masks of signals"));
+    let mut evidence = Vec::new();
+    let mut is_deadly = false;
+    for (name, signal) in [("SIGPIPE", SIGPIPE), ("SIGCHLD", SIGCHLD), ("SIGINT", SIGINT), ("SIGTERM", SIGTERM)] {
+        let is_ignored = has_signal(pid, "SigIgn", signal).ok_or_else(hidden)?;
+        let is_caught = has_signal(pid, "SigCgt", signal).ok_or_else(hidden)?;
+        is_deadly |= signal == SIGPIPE && !is_ignored && !is_caught;
+        let is_held = has_signal(pid, "SigBlk", signal).ok_or_else(hidden)?;
+        let what = match (is_ignored, is_caught, is_held) {
+            (true, ..) => "is ignored",
+            (_, true, _) => "has a handler",
+            (.., true) => "is held back, to be asked for",
+            _ => "has its default action",
+        };
+        evidence.push(format!("{name} {what}"));
+    }
+    let outcome = if is_deadly && server.is_tcp {
+        let what = "SIGPIPE has its default action: unless every send() says MSG_NOSIGNAL, a client can end the server";
+        Outcome::new(Verdict::Weak, what)
+    } else {
+        Outcome::pass(evidence.join(", "))
+    };
+    Ok(outcome.with_all(evidence))
+}

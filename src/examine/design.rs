@@ -99,6 +99,11 @@ impl Design {
         }
     }
 
+    /// Whether a client takes a worker that is there already.
+    pub fn is_pool_or_iterative(&self) -> bool {
+        self.kind == Kind::Iterative || self.kind.is_pool()
+    }
+
     /// The names of socklab's designs that it could be.
     pub fn names(&self) -> &'static [&'static str] {
         match self.kind {

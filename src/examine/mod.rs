@@ -13,6 +13,7 @@ mod clients;
 mod contract;
 mod exam;
 mod service;
+mod tasks;
 
 use std::fmt;
 
@@ -68,6 +69,17 @@ pub const CHECKS: &[&Check] = &[
     &contract::idle::CHECK,
     &service::table::CHECK,
     &service::end::CHECK,
+    &service::lenient::CHECK,
+    &service::shape::CHECK,
+    &service::overflow::CHECK,
+    &tasks::cost::CHECK,
+    &tasks::place::CHECK,
+    &tasks::mechanism::CHECK,
+    &tasks::pool::CHECK,
+    &tasks::shared_port::CHECK,
+    &tasks::program::CHECK,
+    &tasks::parallel::CHECK,
+    &tasks::claim::CHECK,
     &clients::silent::CHECK,
     &clients::empty::CHECK,
     &clients::heavy::CHECK,

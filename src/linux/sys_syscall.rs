@@ -47,6 +47,11 @@ pub const CALLS: &[(&str, c_long)] = &[
     ("epoll_pwait2", libc::SYS_epoll_pwait2),
     ("io_uring_setup", libc::SYS_io_uring_setup),
     ("io_uring_enter", libc::SYS_io_uring_enter),
+    ("rt_sigtimedwait", libc::SYS_rt_sigtimedwait),
+    ("rt_sigsuspend", libc::SYS_rt_sigsuspend),
+    #[cfg(target_arch = "x86_64")]
+    ("pause", libc::SYS_pause),
+    ("flock", libc::SYS_flock),
     ("nanosleep", libc::SYS_nanosleep),
     ("clock_nanosleep", libc::SYS_clock_nanosleep),
     ("futex", libc::SYS_futex),

@@ -26,8 +26,11 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let server = exam.start()?;
     let rows = server.listeners()?;
     let [row] = &rows[..] else {
-        return Ok(Outcome::new(Verdict::Info, format!("{} sockets listen, each with a backlog", rows.len()))
-            .with_all(rows.iter().map(|row| format!("backlog {}", row.idiag_wqueue))));
+        return Ok(Outcome::new(
+            Verdict::Info,
+            format!("{} sockets listen, each with a backlog", rows.len()),
+        )
+        .with_all(rows.iter().map(|row| format!("backlog {}", row.idiag_wqueue))));
     };
     let backlog = row.idiag_wqueue;
     let outcome = Outcome::new(Verdict::Info, format!("the backlog is {backlog}"));
@@ -49,16 +52,22 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if overflows()? == before {
         return Err(Trouble::Broken(format!("the queue of {backlog} never overflowed")));
     }
-    let what = format!("the backlog is {backlog}: {queued} clients wait, and the next one is not answered");
-    Ok(Outcome { what, ..outcome }.with(format!("ListenOverflows {before} before, {} after", overflows()?)))
+    let what = format!(
+        "the backlog is {backlog}: {queued} clients wait, and the next one is not answered"
+    );
+    Ok(Outcome { what, ..outcome }
+        .with(format!("ListenOverflows {before} before, {} after", overflows()?)))
 }
 
 /// How many clients this network has turned away because a queue was full.
 fn overflows() -> Result<u64, Trouble> {
     let blocked = || Trouble::Blocked(String::from("/proc/net/netstat has no ListenOverflows"));
     let text = fs::read_to_string("/proc/thread-self/net/netstat").map_err(|_| blocked())?;
-    let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:")).map(str::split_whitespace);
-    let (Some(mut names), Some(mut values)) = (lines.next(), lines.next()) else { return Err(blocked()) };
+    let mut lines =
+        text.lines().filter(|line| line.starts_with("TcpExt:")).map(str::split_whitespace);
+    let (Some(mut names), Some(mut values)) = (lines.next(), lines.next()) else {
+        return Err(blocked());
+    };
     let at = names.position(|name| name == "ListenOverflows").ok_or_else(blocked)?;
     values.nth(at).and_then(|value| value.parse().ok()).ok_or_else(blocked)
 }

@@ -36,7 +36,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let line = format!("{:.1} ms of CPU time, woken up {wakes} times in a second", load * 1e3);
     let polls = wakes >= OFTEN;
     Ok(match (polls, kind) {
-        (true, Kind::Nonblocking) => Outcome::new(Verdict::ByDesign, "it wakes up to look, many times a second"),
+        (true, Kind::Nonblocking) => {
+            Outcome::new(Verdict::ByDesign, "it wakes up to look, many times a second")
+        }
         (true, _) => Outcome::new(Verdict::Weak, "it wakes up to look, many times a second"),
         (false, _) => Outcome::pass("it sleeps"),
     }

@@ -51,7 +51,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         Ok::<_, Trouble>(rows.iter().any(|row| state(row.idiag_state) == state(TCP_TIME_WAIT)))
     };
     if !server.until(|| waits(&server))? {
-        return Ok(Outcome::not_applicable("the server closes no connection first: no TIME_WAIT is left"));
+        return Ok(Outcome::not_applicable(
+            "the server closes no connection first: no TIME_WAIT is left",
+        ));
     }
     let row = format!("port {} has a connection in TIME_WAIT", server.addr.port());
     drop(server);

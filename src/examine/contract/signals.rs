@@ -25,7 +25,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let hidden = || Trouble::Blocked(format!("/proc/{pid}/status has no masks of signals"));
     let mut evidence = Vec::new();
     let mut is_deadly = false;
-    for (name, signal) in [("SIGPIPE", SIGPIPE), ("SIGCHLD", SIGCHLD), ("SIGINT", SIGINT), ("SIGTERM", SIGTERM)] {
+    for (name, signal) in
+        [("SIGPIPE", SIGPIPE), ("SIGCHLD", SIGCHLD), ("SIGINT", SIGINT), ("SIGTERM", SIGTERM)]
+    {
         let is_ignored = has_signal(pid, "SigIgn", signal).ok_or_else(hidden)?;
         let is_caught = has_signal(pid, "SigCgt", signal).ok_or_else(hidden)?;
         is_deadly |= signal == SIGPIPE && !is_ignored && !is_caught;

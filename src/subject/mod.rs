@@ -263,13 +263,12 @@ impl Subject {
         // One that was being made while another was killed comes to light in the next look.
         loop {
             let processes = self.processes();
-            if processes
-                .iter()
-                .filter(|&&pid| !is_gone(pid))
-                .map(|&pid| kill(pid as i32, SIGKILL))
-                .count()
-                == 0
-            {
+            let left: Vec<u32> = processes.into_iter().filter(|&pid| !is_gone(pid)).collect();
+            for &pid in &left {
+                // It may be gone already.
+                let _ = kill(pid as i32, SIGKILL);
+            }
+            if left.is_empty() {
                 break;
             }
             // A killed process takes a moment to end.

@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("experiment", &["experiment", "posix", "linux"], &["serde"]),
     ("net", &["net", "posix", "linux"], &["proptest"]),
     ("tool", &["tool", "net", "posix", "linux"], &["serde", "proptest"]),
+    ("gate", &["gate", "net", "posix", "linux"], &[]),
     ("subject", &["subject", "net", "posix", "linux"], &[]),
     ("report", &["report"], &["serde", "serde_json"]),
     (

@@ -16,6 +16,8 @@ pub mod tool;
 
 pub mod experiment;
 
+pub mod gate;
+
 pub mod subject;
 
 pub mod report;

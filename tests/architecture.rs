@@ -15,6 +15,8 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("net", &["net", "posix", "linux"], &["proptest"]),
     ("tool", &["tool", "net", "posix", "linux"], &["serde", "proptest"]),
     ("subject", &["subject", "net", "posix", "linux"], &["nix"]),
+    ("gate", &["gate", "net", "posix", "linux"], &[]),
+    ("subject", &["subject", "net", "posix", "linux"], &[]),
     ("report", &["report"], &["serde", "serde_json"]),
     (
         "examine",

@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 use std::os::fd::AsFd;
 
-pub use libc::CLONE_NEWNET;
+pub use libc::{CLONE_NEWNET, CLONE_THREAD};
 
 use crate::posix::Result;
 use crate::posix::ffi::{self, raw};

@@ -3,11 +3,11 @@
 
 use std::ffi::{c_int, c_long, c_uint, c_ulong, c_ushort};
 use std::mem::{MaybeUninit, offset_of};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use libc::{
-    BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, SECCOMP_FILTER_FLAG_NEW_LISTENER,
-    SECCOMP_RET_ALLOW, SECCOMP_RET_USER_NOTIF,
+    BPF_ABS, BPF_JA, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W,
+    SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_RET_ALLOW, SECCOMP_RET_USER_NOTIF,
 };
 pub use libc::{
     SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, SECCOMP_USER_NOTIF_FLAG_CONTINUE, seccomp_data,
@@ -47,31 +47,31 @@ const fn ret(k: c_uint) -> sock_filter {
     sock_filter { code: (BPF_RET | BPF_K) as u16, jt: 0, jf: 0, k }
 }
 
+/// Jumps over so many instructions.
+const fn over(instructions: usize) -> sock_filter {
+    sock_filter { code: (BPF_JMP | BPF_JA) as u16, jt: 0, jf: 0, k: instructions as u32 }
+}
+
 /// The program of a filter that asks about these calls and allows all others. Allowed unasked are also
 /// those of another architecture, of i386 and of x32 beside x86-64, whose numbers mean something else;
-/// and a sendmsg() whose sixth argument, which sendmsg() has no use for, is `pass`: [`sendmsg_past`]'s.
+/// and those whose sixth argument is `pass`, as [`sendmsg_past`] and [`close_past`] make them, which have
+/// no use for one. The word may stay in its register and let the thread's next calls through too: exec
+/// takes it away.
 pub fn notify_program(calls: &[c_long], pass: u64) -> Vec<sock_filter> {
-    const NUMBER: usize = offset_of!(seccomp_data, nr);
     // The half that counts less comes first, on all three.
     const SIXTH: usize = offset_of!(seccomp_data, args) + 5 * size_of::<u64>();
     let (ask, allow) = (ret(SECCOMP_RET_USER_NOTIF), ret(SECCOMP_RET_ALLOW));
     let ours = sock_filter { jt: 1, ..equal(AUDIT_ARCH, 0) };
-    let mut program = vec![load(offset_of!(seccomp_data, arch)), ours, allow, load(NUMBER)];
-    if calls.contains(&libc::SYS_sendmsg) {
-        program.extend([
-            equal(libc::SYS_sendmsg as u32, 6),
-            load(SIXTH),
-            equal(pass as u32, 3),
-            load(SIXTH + size_of::<u32>()),
-            equal((pass >> 32) as u32, 1),
-            allow,
-            ask,
-        ]);
+    let mut program = vec![load(offset_of!(seccomp_data, arch)), ours, allow];
+    // Of a call that is not listed no argument is looked at: so the kernel knows in advance that it is
+    // allowed, and does not run the program for it.
+    program.push(load(offset_of!(seccomp_data, nr)));
+    for (at, &call) in calls.iter().enumerate() {
+        program.extend([equal(call as u32, 1), over(2 * (calls.len() - at) - 1)]);
     }
-    for &call in calls.iter().filter(|&&call| call != libc::SYS_sendmsg) {
-        program.extend([equal(call as u32, 1), ask]);
-    }
-    program.push(allow);
+    let (low, high) = (pass as u32, (pass >> 32) as u32);
+    program.extend([allow, load(SIXTH), equal(low, 3)]);
+    program.extend([load(SIXTH + size_of::<u32>()), equal(high, 1), allow, ask]);
     program
 }
 
@@ -200,4 +200,15 @@ pub fn sendmsg_past(
     let returned =
         unsafe { libc::syscall(number, fd, &raw const header, flags, NOTHING, NOTHING, pass) };
     ffi::size("sendmsg", returned as isize)
+}
+
+/// `int close(int fd)`, unasked as [`sendmsg_past`]: a target that keeps its own listener would wait for
+/// ever when nobody else has it.
+/// [close(2)](https://man7.org/linux/man-pages/man2/close.2.html)
+pub fn close_past(fd: OwnedFd, pass: u64) -> Result<()> {
+    const NOTHING: c_ulong = 0;
+    let (number, fd) = (libc::SYS_close, fd.into_raw_fd());
+    // SAFETY: ours alone until this call, and nobody's after it: into_raw_fd forgot the owner.
+    let returned = unsafe { libc::syscall(number, fd, NOTHING, NOTHING, NOTHING, NOTHING, pass) };
+    ffi::unit("close", returned as c_int)
 }

@@ -1,0 +1,546 @@
+//! A gate that a subject's system calls go through, set up between fork and exec: those that are listed
+//! wait for an answer. They are made, and counted; or, when that was asked for, they fail.
+//!
+//! The way is seccomp's user notification: without privilege, exact over all processes and threads of a
+//! subject, and without a stop. What it can't see: what a ring of io_uring does; the calls of a program
+//! for another architecture (i386 on x86-64); and a call that was already being waited in when counting
+//! began. A program that is set-user-ID gets nothing by that behind a gate.
+//!
+//! The listener is handed over by the child itself, in a message, and not fetched by the parent out of
+//! the child (`pidfd_getfd`): that would take the right to trace it, which Yama or another user id
+//! denies, and a child that is stopped until it has been done. That the message is not asked about,
+//! even where sendmsg() is listed, is the filter's own business: it knows it by a word that is drawn
+//! anew for each gate.
+
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::{c_int, c_long};
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::linux::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, eventfd};
+use crate::linux::prctl::{PR_SET_NO_NEW_PRIVS, prctl};
+use crate::linux::sched::CLONE_THREAD;
+use crate::linux::seccomp_notify::*;
+use crate::linux::sys_syscall;
+use crate::linux::sys_uio::process_vm_readv;
+use crate::net::{Deadline, wait};
+use crate::posix::error::{EAGAIN, EINTR, EINVAL, EMFILE, ENOENT, EOPNOTSUPP, Error, Result};
+use crate::posix::poll::{POLLHUP, POLLIN, pollfd};
+use crate::posix::sys_socket::{
+    AF_UNIX, CMSG_SPACE, MSG_CMSG_CLOEXEC, SOCK_CLOEXEC, SOCK_SEQPACKET, recvmsg, socketpair,
+};
+use crate::posix::unistd::{read, write};
+
+/// A system call of [`sys_syscall::CALLS`], as this architecture numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sysno(c_long);
+
+impl Sysno {
+    /// The call of this name, if there is one here.
+    pub fn named(name: &str) -> Option<Self> {
+        sys_syscall::number(name).map(Self)
+    }
+
+    /// Those of these calls that there are here: no `fork` on aarch64.
+    pub fn all(names: &[&str]) -> Vec<Self> {
+        names.iter().filter_map(|name| Self::named(name)).collect()
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        sys_syscall::name(self.0).unwrap_or("?")
+    }
+}
+
+impl fmt::Display for Sysno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A call that has been answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// Who made it: the thread, as this process sees its id; 0 if it does not see it.
+    pub tid: u32,
+    /// Which.
+    pub sysno: Sysno,
+    /// With what, as it was in the registers.
+    pub args: [u64; 6],
+    /// What the new task was to share, for a call that makes one; `None` where clone3's own structure
+    /// could not be read, and for other calls.
+    pub flags: Option<u64>,
+    /// What it failed with; 0 if it was made.
+    pub errno: c_int,
+}
+
+impl Call {
+    /// Whether it makes a thread, or else a process; `None` if neither, or if that can't be known.
+    pub fn is_thread(&self) -> Option<bool> {
+        self.flags.map(|flags| flags & CLONE_THREAD as u64 != 0)
+    }
+}
+
+/// Which calls are meant: all that is said must be so, and nothing said means every one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Only {
+    /// Those of one thread.
+    pub tid: Option<u32>,
+    /// Those whose first argument is this descriptor.
+    pub fd: Option<c_int>,
+    /// Those that make a thread, or those that make a process.
+    pub thread: Option<bool>,
+}
+
+impl Only {
+    fn holds(&self, call: &Call) -> bool {
+        self.tid.is_none_or(|tid| tid == call.tid)
+            && self.fd.is_none_or(|fd| fd == call.args[0] as c_int)
+            && self.thread.is_none_or(|thread| call.is_thread() == Some(thread))
+    }
+}
+
+/// What is to fail, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// One of these calls,
+    pub calls: Vec<Sysno>,
+    /// restricted to these.
+    pub only: Only,
+    /// The first that fails, counted from 1 when the fault is armed, over all threads together.
+    pub nth: u64,
+    /// How many fail in a row.
+    pub times: u64,
+    /// With what.
+    pub errno: c_int,
+}
+
+impl Fault {
+    /// The next of these calls fails, once.
+    pub fn next(calls: &[Sysno], errno: c_int) -> Self {
+        Self { calls: calls.to_vec(), only: Only::default(), nth: 1, times: 1, errno }
+    }
+
+    fn is_for(&self, call: &Call) -> bool {
+        self.calls.contains(&call.sysno) && self.only.holds(call)
+    }
+}
+
+/// The calls from a number on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The number of the first: more than what was asked for if those before it are forgotten.
+    pub first: u64,
+    /// The calls, in the order in which they were answered.
+    pub calls: Vec<Call>,
+}
+
+impl Log {
+    /// The number of the call after these.
+    pub fn next(&self) -> u64 {
+        self.first + self.calls.len() as u64
+    }
+}
+
+/// So many calls are remembered.
+const REMEMBERED: usize = 1 << 16;
+
+/// The kernel's largest error number.
+const MAX_ERRNO: c_int = 4095;
+
+#[derive(Default)]
+struct State {
+    installed: bool,
+    refused: Option<Error>,
+    over: bool,
+    counting: bool,
+    fault: Option<Fault>,
+    /// How many calls were the fault's since it was armed.
+    matched: u64,
+    fired: u64,
+    counts: BTreeMap<(u32, Sysno), u64>,
+    log: VecDeque<Call>,
+    logged: u64,
+}
+
+impl State {
+    /// What this call is to fail with, or 0.
+    fn verdict(&self, call: &Call) -> c_int {
+        match &self.fault {
+            Some(fault) if fault.is_for(call) => {
+                let nth = self.matched + 1;
+                let is_hit = nth >= fault.nth && nth - fault.nth < fault.times;
+                if is_hit { fault.errno } else { 0 }
+            }
+            _ => 0,
+        }
+    }
+
+    /// The call has got its answer.
+    fn answered(&mut self, call: Call) {
+        if self.fault.as_ref().is_some_and(|fault| fault.is_for(&call)) {
+            self.matched += 1;
+        }
+        self.fired += u64::from(call.errno != 0);
+        *self.counts.entry((call.tid, call.sysno)).or_default() += 1;
+        if self.log.len() == REMEMBERED {
+            self.log.pop_front();
+        }
+        self.log.push_back(call);
+        self.logged += 1;
+    }
+}
+
+struct Shared {
+    state: Mutex<State>,
+    calls: Vec<Sysno>,
+    /// Readable once the listener is here, or will never be.
+    settled: OwnedFd,
+    /// Readable once the fault has fired, or nobody is left who could make it fire.
+    fired: OwnedFd,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes a counter readable. It can't fail before 2^64 of them.
+fn signal(event: &OwnedFd) {
+    let _ = write(event, &1_u64.to_ne_bytes());
+}
+
+/// The child's side of a gate.
+pub struct Gate {
+    program: Vec<sock_filter>,
+    pass: u64,
+    door: OwnedFd,
+}
+
+impl Gate {
+    /// A gate for these calls, and what they are watched by. Whoever answers is ready at once and is so
+    /// until the last process behind the gate is gone: no call ever waits for the [`Tap`]'s owner. Only
+    /// when this whole process ends earlier, the listed calls fail with `ENOSYS` from then on.
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP` on an architecture that is not known here; those of `seccomp` where the kernel has no
+    /// user notification, of `socketpair`, `eventfd` and `pthread_create`.
+    pub fn new(calls: &[Sysno]) -> Result<(Self, Tap)> {
+        if AUDIT_ARCH == 0 {
+            return Err(Error::new("seccomp", EOPNOTSUPP));
+        }
+        seccomp_get_notif_sizes()?;
+        let [inside, outside] = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)?;
+        let event = || eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        let (settled, fired) = (event()?, event()?);
+        let (state, calls) = (Mutex::default(), calls.to_vec());
+        let numbers: Vec<c_long> = calls.iter().map(|call| call.0).collect();
+        let pass = RandomState::new().hash_one(0);
+        let program = notify_program(&numbers, pass);
+        let shared = Arc::new(Shared { state, calls, settled, fired });
+        let supervisor =
+            Supervisor { shared: shared.clone(), door: Some(outside), listeners: Vec::new() };
+        std::thread::Builder::new().name("gate".into()).spawn(move || supervisor.run()).map_err(
+            |error| Error::new("pthread_create", error.raw_os_error().unwrap_or(EAGAIN)),
+        )?;
+        Ok((Self { program, pass, door: inside }, Tap { shared }))
+    }
+
+    /// Puts this thread behind the gate, and all that it makes or executes: the last thing to do before
+    /// exec. Allocates nothing and takes no lock, as it must be between fork and exec.
+    ///
+    /// # Errors
+    ///
+    /// Those of `prctl`, `seccomp` and `sendmsg`; [`Tap::until_installed`] says which.
+    pub fn install(&self) -> io::Result<()> {
+        let listener = self.listener();
+        let said = listener.as_ref().map_or_else(Error::errno, |_| 0).to_ne_bytes();
+        let handed = listener.as_ref().ok().map(AsFd::as_fd);
+        let told = sendmsg_past(&self.door, &said, handed, self.pass);
+        // A process behind the gate that had the listener would wait for ever, were the supervisor gone.
+        let closed = listener.and_then(|listener| close_past(listener, self.pass));
+        let failed = |error: Error| io::Error::from_raw_os_error(error.errno());
+        closed.and(told).map(drop).map_err(failed)
+    }
+
+    fn listener(&self) -> Result<OwnedFd> {
+        prctl(PR_SET_NO_NEW_PRIVS, 1)?;
+        // A call that has been received is not taken back because of a signal, where the kernel can do so.
+        match seccomp_new_listener(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &self.program) {
+            Err(error) if error.errno() == EINVAL => seccomp_new_listener(0, &self.program),
+            listener => listener,
+        }
+    }
+}
+
+/// The outside of a gate: what goes through is seen here, and stopped. Nothing is counted and nothing
+/// fails before [`start_counting`](Self::start_counting) or [`arm`](Self::arm): the loader's calls are
+/// nobody's fault. After its end everything goes through.
+pub struct Tap {
+    shared: Arc<Shared>,
+}
+
+impl Tap {
+    /// Waits until a subject is behind the gate; false once the deadline is over, or when nobody is left
+    /// who could go there.
+    ///
+    /// # Errors
+    ///
+    /// What the subject's own setting up failed with: `EBUSY` if the examiner is behind such a gate
+    /// itself. Those of `poll`.
+    pub fn until_installed(&self, deadline: Deadline) -> Result<bool> {
+        wait(&mut [pollfd::new(&self.shared.settled, POLLIN)], deadline)?;
+        let state = self.shared.state();
+        state.refused.map_or(Ok(state.installed), Err)
+    }
+
+    /// Counts from here on, from zero.
+    pub fn start_counting(&self) {
+        let mut state = self.shared.state();
+        state.counting = true;
+        state.counts.clear();
+    }
+
+    /// No longer counts. What was counted stays.
+    pub fn stop_counting(&self) {
+        self.shared.state().counting = false;
+    }
+
+    /// How many calls each thread has made, failed ones included, while they were counted or a fault
+    /// was armed.
+    pub fn counts(&self) -> BTreeMap<(u32, Sysno), u64> {
+        self.shared.state().counts.clone()
+    }
+
+    /// How many of these calls all threads have made together.
+    pub fn total(&self, calls: &[Sysno]) -> u64 {
+        let state = self.shared.state();
+        let these = state.counts.iter().filter(|((_, sysno), _)| calls.contains(sysno));
+        these.map(|(_, count)| count).sum()
+    }
+
+    /// The calls that were counted, from number `since` on. The last 65536 are remembered.
+    pub fn log(&self, since: u64) -> Log {
+        let state = self.shared.state();
+        let oldest = state.logged - state.log.len() as u64;
+        let first = since.clamp(oldest, state.logged);
+        let calls = state.log.iter().skip((first - oldest) as usize).copied().collect();
+        Log { first, calls }
+    }
+
+    /// Arms a fault in place of the one before. When this returns, no call is still to be failed by that.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a call that is not listed at the gate, no call, an error that there is not, or a fault
+    /// that is never to fire.
+    pub fn arm(&self, fault: Fault) -> Result<()> {
+        let is_listed = fault.calls.iter().all(|call| self.shared.calls.contains(call));
+        let is_some = !fault.calls.is_empty() && fault.nth > 0 && fault.times > 0;
+        if !is_listed || !is_some || !(1..=MAX_ERRNO).contains(&fault.errno) {
+            return Err(Error::new("arm", EINVAL));
+        }
+        self.set(Some(fault));
+        Ok(())
+    }
+
+    /// From here on everything goes through. [`fired`](Self::fired) stays as it is.
+    pub fn disarm(&self) {
+        self.shared.state().fault = None;
+    }
+
+    fn set(&self, fault: Option<Fault>) {
+        let mut state = self.shared.state();
+        (state.fault, state.matched, state.fired) = (fault, 0, 0);
+        // Not readable is what it is to be.
+        let _ = read(&self.shared.fired, &mut [0; 8]);
+        if state.over {
+            signal(&self.shared.fired);
+        }
+    }
+
+    /// How many calls have failed since the last fault was armed.
+    pub fn fired(&self) -> u64 {
+        self.shared.state().fired
+    }
+
+    /// Waits until a call has failed; false once the deadline is over, or when nobody is left who could
+    /// make one.
+    ///
+    /// # Errors
+    ///
+    /// Those of `poll`.
+    pub fn until_fired(&self, deadline: Deadline) -> Result<bool> {
+        wait(&mut [pollfd::new(self.event(), POLLIN)], deadline)?;
+        Ok(self.fired() > 0)
+    }
+
+    /// For a `poll` of one's own: readable (`POLLIN`) as soon as [`until_fired`](Self::until_fired) would
+    /// return, until the next fault is armed. Not to be read.
+    pub fn event(&self) -> BorrowedFd<'_> {
+        self.shared.fired.as_fd()
+    }
+
+    /// Whether nobody is left behind the gate.
+    pub fn is_over(&self) -> bool {
+        self.shared.state().over
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        // The supervisor stays, or the subject would be left with calls that do not exist.
+        self.stop_counting();
+        self.disarm();
+    }
+}
+
+/// Who answers, in a thread of its own that ends with the last process behind the gate.
+struct Supervisor {
+    shared: Arc<Shared>,
+    /// Where listeners come in; gone when nobody can send one any more.
+    door: Option<OwnedFd>,
+    /// One for each time that the gate was set up.
+    listeners: Vec<OwnedFd>,
+}
+
+impl Supervisor {
+    fn run(mut self) {
+        while self.door.is_some() || !self.listeners.is_empty() {
+            let both = self.listeners.iter().chain(&self.door);
+            let mut fds: Vec<pollfd> = both.map(|fd| pollfd::new(fd, POLLIN)).collect();
+            // As long as the set stays the same.
+            while self.turn(&mut fds) {}
+        }
+        let mut state = self.shared.state();
+        state.over = true;
+        signal(&self.shared.settled);
+        signal(&self.shared.fired);
+    }
+
+    /// Waits for what comes next and answers it; false when a listener or the door has come or gone.
+    fn turn(&mut self, fds: &mut [pollfd]) -> bool {
+        if wait(fds, Deadline::NEVER).is_err() {
+            // Only a lack of memory, which passes.
+            return true;
+        }
+        let mut gone = Vec::new();
+        for (at, listener) in self.listeners.iter().enumerate() {
+            let found = fds[at].revents();
+            if found & POLLIN != 0 {
+                if self.answer(listener).is_err() {
+                    gone.push(at);
+                }
+            } else if found & POLLHUP != 0 {
+                gone.push(at);
+            }
+        }
+        let knocked = fds.get(self.listeners.len()).is_some_and(|door| door.revents() != 0);
+        for &at in gone.iter().rev() {
+            self.listeners.remove(at);
+        }
+        if knocked {
+            self.open();
+        }
+        gone.is_empty() && !knocked
+    }
+
+    /// Takes a listener in, or the news that there is none, or that there is nobody left.
+    fn open(&mut self) {
+        const INT: usize = size_of::<c_int>();
+        let Some(door) = &self.door else { return };
+        let (mut said, mut control) = ([0; INT], [0; CMSG_SPACE(INT)]);
+        let iov = &mut [IoSliceMut::new(&mut said)];
+        let message = match recvmsg(door, iov, &mut control, MSG_CMSG_CLOEXEC) {
+            Ok((INT, mut message)) => Some(message.msg_rights.pop()),
+            Err(error) if error.errno() == EINTR => return,
+            Ok(_) | Err(_) => None,
+        };
+        let mut state = self.shared.state();
+        match message {
+            Some(Some(listener)) => {
+                // A kernel before 6.6 does not know it, and is only slower.
+                let _ = seccomp_notif_set_flags(&listener, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+                state.installed = true;
+                self.listeners.push(listener);
+            }
+            Some(None) => {
+                state.refused = Some(match c_int::from_ne_bytes(said) {
+                    // There was one, for which this process has no room.
+                    0 => Error::new("recvmsg", EMFILE),
+                    errno => Error::new("seccomp", errno),
+                });
+            }
+            None => self.door = None,
+        }
+        // When the door has closed, there is a listener or an end.
+        if state.installed || state.refused.is_some() {
+            signal(&self.shared.settled);
+        }
+    }
+
+    /// Answers one call.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel takes no answer with: there will be none, and no call through this listener again.
+    fn answer(&self, listener: &OwnedFd) -> Result<()> {
+        let asked = match seccomp_notif_recv(listener) {
+            Ok(asked) => asked,
+            Err(error) if matches!(error.errno(), EINTR | ENOENT) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        // Held until the answer is given: what was armed or disarmed holds for this call too, or not.
+        let mut state = self.shared.state();
+        let is_watched = state.counting || state.fault.is_some();
+        let mut call = is_watched.then(|| call(listener, &asked));
+        if let Some(call) = &mut call {
+            call.errno = state.verdict(call);
+        }
+        let errno = call.map_or(0, |call| call.errno);
+        let go_on = if errno == 0 { SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 } else { 0 };
+        let resp = seccomp_notif_resp { id: asked.id, val: 0, error: -errno, flags: go_on };
+        match seccomp_notif_send(listener, &resp) {
+            Ok(()) => {}
+            // Given up because of a signal: it will be made again, or never was.
+            Err(error) if error.errno() == ENOENT => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        if let Some(call) = call {
+            state.answered(call);
+        }
+        if errno != 0 {
+            signal(&self.shared.fired);
+        }
+        Ok(())
+    }
+}
+
+/// What is asked about, with what its pointer points to.
+fn call(listener: &OwnedFd, asked: &seccomp_notif) -> Call {
+    let (tid, args) = (asked.pid, asked.data.args);
+    let sysno = Sysno(c_long::from(asked.data.nr));
+    let flags = match sysno.name() {
+        "clone" => Some(args[0]),
+        "fork" | "vfork" => Some(0),
+        "clone3" => clone3_flags(listener, asked),
+        _ => None,
+    };
+    Call { tid, sysno, args, flags, errno: 0 }
+}
+
+/// The first eight bytes of a `struct clone_args`.
+fn clone3_flags(listener: &OwnedFd, asked: &seccomp_notif) -> Option<u64> {
+    let mut bytes = [0; 8];
+    let count = process_vm_readv(asked.pid as c_int, &mut bytes, asked.data.args[0]).ok()?;
+    // Only as long as it waits, the id is its own.
+    seccomp_notif_id_valid(listener, asked.id).ok()?;
+    (count == bytes.len()).then_some(u64::from_ne_bytes(bytes))
+}

@@ -15,7 +15,11 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("net", &["net", "posix", "linux"], &["proptest"]),
     ("tool", &["tool", "net", "posix", "linux"], &["serde", "proptest"]),
     ("subject", &["subject", "net", "posix", "linux"], &["nix"]),
-    ("report", &["report"], &["serde", "serde_json"]),
+    (
+        "report",
+        &["report"],
+        &["serde", "serde_json", "askama", "csv", "quick_xml", "textwrap", "proptest"],
+    ),
     (
         "examine",
         &["examine", "subject", "report", "net", "posix", "linux"],
@@ -61,7 +65,12 @@ const CRATES: &[&str] = &[
     "serde_json",
     "similar",
     "regex",
+    "askama",
+    "csv",
+    "quick_xml",
+    "textwrap",
     "proptest",
+    "roxmltree",
     "hdrhistogram",
 ];
 

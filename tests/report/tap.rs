@@ -2,13 +2,13 @@
 
 use proptest::prelude::*;
 use socklab::report::examination::tap;
-use socklab::report::{Examination, Verdict};
+use socklab::report::{Examination, Verdict, visible};
 
-use super::samples::{absent, any_examination, hostile, lecture, sound};
+use super::samples::{absent, any_examination, hostile, lecture, sound, suite};
 use super::{assert_expected, assert_harmless, consumer, file, written};
 
 fn shown(examination: &Examination) -> String {
-    written(|out| tap::write(examination, out))
+    written(|out| tap::write([examination], out))
 }
 
 #[test]
@@ -58,6 +58,43 @@ fn perl_reads_each_test_and_its_evidence() {
     let tests: String = read.chars().filter(|c| "pfs".contains(*c)).collect();
     assert_eq!(tests, letters(&hostile()), "{read}");
     assert!(read.ends_with(" \n"), "{read}");
+}
+
+#[test]
+fn several_servers_are_one_document() {
+    let suite = suite();
+    let text = written(|out| tap::write(&suite.examinations, out));
+    assert!(text.contains("\nnot ok 7 - python3 fib.py: D8 empty connection\n"), "{text}");
+    assert!(text.contains("\nok 16 - anna: D8 empty connection\n"), "{text}");
+    assert!(text.contains("\nnot ok 19 - bert: examination\n"), "{text}");
+    let Some(read) = parsed(&text) else { return };
+    assert_eq!(read, "pppppsf2sfppppppp2ppf \n");
+    assert_eq!(
+        written(|out| tap::write([], out)),
+        "TAP version 13\n1..0 # SKIP nothing was checked\n"
+    );
+}
+
+/// A parser of all of YAML: as many blocks as tests, and the same text in them.
+#[test]
+fn the_blocks_are_yaml() {
+    let script = "import json, sys\n\
+        try: import yaml\n\
+        except ImportError: sys.exit(77)\n\
+        text = sys.stdin.buffer.read().decode()\n\
+        blocks = [b.split('\\n  ...\\n')[0] for b in text.split('\\n  ---\\n')[1:]]\n\
+        print(json.dumps([yaml.safe_load(b)['message'] for b in blocks]))";
+    let Some(output) = consumer("python3", &["-c", script], &shown(&hostile())) else { return };
+    if output.status.code() == Some(77) {
+        eprintln!("skipped: Python's yaml is not installed");
+        return;
+    }
+    assert!(output.status.success(), "{output:?}");
+    let messages: Vec<String> = serde_json::from_slice(&output.stdout).unwrap();
+    let hostile = hostile();
+    let texts = hostile.findings.iter().map(|finding| &finding.what).chain(&hostile.trouble);
+    let texts: Vec<String> = texts.map(|text| visible(text).into_owned()).collect();
+    assert_eq!(messages, texts);
 }
 
 #[test]

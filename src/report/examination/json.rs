@@ -89,21 +89,21 @@ pub fn write_suite(suite: &Suite, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Reads what [`write()`] has written.
-pub fn read(text: &str) -> io::Result<Examination> {
-    parse(text, EXAMINATION)
+pub fn read(text: impl AsRef<[u8]>) -> io::Result<Examination> {
+    parse(text.as_ref(), EXAMINATION)
 }
 
 /// Reads what [`write_suite`] has written.
-pub fn read_suite(text: &str) -> io::Result<Suite> {
-    parse(text, SUITE)
+pub fn read_suite(text: impl AsRef<[u8]>) -> io::Result<Suite> {
+    parse(text.as_ref(), SUITE)
 }
 
-fn parse<'a, T: Deserialize<'a>>(text: &'a str, schema: &str) -> io::Result<T> {
+fn parse<'a, T: Deserialize<'a>>(text: &'a [u8], schema: &str) -> io::Result<T> {
     #[derive(Deserialize)]
     struct Head {
         schema: String,
     }
-    let head: Head = serde_json::from_str(text)?;
+    let head: Head = serde_json::from_slice(text)?;
     if head.schema != schema {
         let found = super::super::visible(&head.schema).into_owned();
         return Err(io::Error::new(
@@ -111,7 +111,7 @@ fn parse<'a, T: Deserialize<'a>>(text: &'a str, schema: &str) -> io::Result<T> {
             format!("schema {found}, but this program reads {schema}"),
         ));
     }
-    Ok(serde_json::from_str(text)?)
+    Ok(serde_json::from_slice(text)?)
 }
 
 fn line(document: &impl Serialize, out: &mut impl Write) -> io::Result<()> {

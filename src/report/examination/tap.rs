@@ -1,4 +1,4 @@
-//! An examination in the Test Anything Protocol, with a YAML block for each check.
+//! Examinations in the Test Anything Protocol, with a YAML block for each check.
 //!
 //! It says version 13: nothing in it is newer, and Perl's prove takes a later number for an error.
 
@@ -7,33 +7,53 @@ use std::io::{self, Write};
 use super::super::{Examination, Finding, Verdict, finite, shell, visible};
 use super::summary;
 
-/// Writes it. FAIL and BROKEN are `not ok`, and so is a server that could not be examined; N/A and BLOCKED are
-/// skipped, all else is `ok`.
-pub fn write(examination: &Examination, out: &mut impl Write) -> io::Result<()> {
+/// Writes one document for all of them. FAIL and BROKEN are `not ok`, and so is a server that could not be
+/// examined; N/A and BLOCKED are skipped, all else is `ok`. Of several servers, each test begins with the name.
+pub fn write<'a>(
+    examinations: impl IntoIterator<Item = &'a Examination>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let examinations: Vec<&Examination> = examinations.into_iter().collect();
+    let tests = |examination: &&Examination| {
+        examination.findings.len() + usize::from(examination.trouble.is_some())
+    };
+    let tests: usize = examinations.iter().map(tests).sum();
     writeln!(out, "TAP version 13")?;
-    let trouble = usize::from(examination.trouble.is_some());
-    let tests = examination.findings.len() + trouble;
     if tests == 0 {
         return writeln!(out, "1..0 # SKIP nothing was checked");
     }
     writeln!(out, "1..{tests}")?;
+    let mut number = 0;
+    for examination in &examinations {
+        let prefix = match examinations.len() {
+            1 => String::new(),
+            _ => format!("{}: ", described(&examination.server)),
+        };
+        head(examination, out)?;
+        for finding in &examination.findings {
+            number += 1;
+            test(number, &prefix, finding, out)?;
+        }
+        if let Some(trouble) = &examination.trouble {
+            number += 1;
+            writeln!(out, "not ok {number} - {prefix}examination")?;
+            writeln!(out, "  ---\n  message: {}\n  severity: error\n  ...", quoted(trouble))?;
+        }
+        writeln!(out, "# {}", visible(&summary(examination)))?;
+    }
+    Ok(())
+}
+
+fn head(examination: &Examination, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "# server: {}", visible(&examination.server))?;
     writeln!(out, "# command: {}", visible(&shell(&examination.command)))?;
     if let Some(identity) = &examination.identity {
         writeln!(out, "# design: {}, {}", visible(&identity.design), visible(&identity.method))?;
     }
-    writeln!(out, "# isolation: {}", visible(&examination.isolation))?;
-    for (at, finding) in examination.findings.iter().enumerate() {
-        test(at + 1, finding, out)?;
-    }
-    if let Some(trouble) = &examination.trouble {
-        writeln!(out, "not ok {tests} - examination")?;
-        writeln!(out, "  ---\n  message: {}\n  severity: error\n  ...", quoted(trouble))?;
-    }
-    writeln!(out, "# {}", visible(&summary(examination)))
+    writeln!(out, "# isolation: {}", visible(&examination.isolation))
 }
 
-fn test(number: usize, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
+fn test(number: usize, prefix: &str, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
     let name = described(&format!("{} {}", finding.id, finding.name));
     let verdict = finding.verdict;
     let (ok, severity) = match verdict {
@@ -42,7 +62,7 @@ fn test(number: usize, finding: &Finding, out: &mut impl Write) -> io::Result<()
         Verdict::Weak => ("ok", "warning"),
         _ => ("ok", "comment"),
     };
-    write!(out, "{ok} {number} - {name}")?;
+    write!(out, "{ok} {number} - {prefix}{name}")?;
     if matches!(verdict, Verdict::NotApplicable | Verdict::Blocked) {
         write!(out, " # SKIP {verdict}: {}", described(&finding.what))?;
     }

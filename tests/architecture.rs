@@ -16,8 +16,11 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("tool", &["tool", "net", "posix", "linux"], &["serde", "proptest"]),
     ("subject", &["subject", "net", "posix", "linux"], &["nix"]),
     ("gate", &["gate", "net", "posix", "linux"], &[]),
-    ("subject", &["subject", "net", "posix", "linux"], &[]),
-    ("report", &["report"], &["serde", "serde_json"]),
+    (
+        "report",
+        &["report"],
+        &["serde", "serde_json", "askama", "csv", "quick_xml", "textwrap", "proptest"],
+    ),
     (
         "examine",
         &["examine", "subject", "report", "net", "posix", "linux"],
@@ -63,7 +66,12 @@ const CRATES: &[&str] = &[
     "serde_json",
     "similar",
     "regex",
+    "askama",
+    "csv",
+    "quick_xml",
+    "textwrap",
     "proptest",
+    "roxmltree",
     "hdrhistogram",
 ];
 

@@ -24,13 +24,14 @@ if command -v apt-get >/dev/null 2>&1; then
     need valgrind valgrind
     need nft nftables; need traceroute traceroute; need setpriv util-linux
     need socat socat; need tcpserver ucspi-tcp; need inetd openbsd-inetd
+    need prove perl
 elif command -v dnf >/dev/null 2>&1; then
     install='dnf install -y'
     need nc netcat; need python3 python3; need strace strace; need rdate rdate
     need netstat net-tools; need ip iproute; need unshare util-linux; need script util-linux
     header liburing.h liburing-devel
     file /etc/services setup; file /etc/protocols setup
-    need valgrind valgrind
+    need valgrind valgrind; need prove perl-Test-Harness
     need nft nftables; need traceroute traceroute; need setpriv util-linux
 elif command -v pacman >/dev/null 2>&1; then
     install='pacman -S --noconfirm'

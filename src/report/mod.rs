@@ -2,9 +2,33 @@
 
 #![forbid(unsafe_code)]
 
+pub mod examination;
+pub mod matrix;
+
+mod escape;
+mod style;
+
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+
+pub use escape::{shell, visible};
+pub use style::Style;
+
+/// The catalogue's groups in its order: the letter that an id begins with, and what the checks are about.
+pub const GROUPS: [(char, &str); 11] = [
+    ('A', "start and contract"),
+    ('B', "service"),
+    ('C', "design"),
+    ('D', "badly behaved clients"),
+    ('E', "leaks"),
+    ('F', "faults"),
+    ('G', "scale"),
+    ('H', "stop"),
+    ('I', "reach"),
+    ('J', "UDP"),
+    ('K', "clients too"),
+];
 
 /// What a check comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,6 +79,34 @@ impl Verdict {
             Self::Broken => "BROKEN",
         }
     }
+
+    /// One ASCII character, where there is room for no more.
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Pass => '.',
+            Self::ByDesign => 'd',
+            Self::Weak => 'w',
+            Self::Fail => 'F',
+            Self::Info => 'i',
+            Self::NotApplicable => '-',
+            Self::Blocked => 'b',
+            Self::Broken => '!',
+        }
+    }
+
+    /// What a reader should look at first, the highest number first.
+    pub const fn weight(self) -> u8 {
+        match self {
+            Self::Fail => 7,
+            Self::Broken => 6,
+            Self::Weak => 5,
+            Self::Blocked => 4,
+            Self::ByDesign => 3,
+            Self::Info => 2,
+            Self::Pass => 1,
+            Self::NotApplicable => 0,
+        }
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -79,6 +131,7 @@ pub struct Finding {
     /// What the client did and saw.
     pub transcript: Vec<String>,
     /// How long the check took.
+    #[serde(serialize_with = "microseconds")]
     pub seconds: f64,
     /// The lecture's slide, the manual page, the RFC.
     pub source: String,
@@ -115,12 +168,51 @@ pub struct Examination {
     /// Why it could not be examined, or no further.
     pub trouble: Option<String>,
     /// How long all of it took.
+    #[serde(serialize_with = "microseconds")]
     pub seconds: f64,
+}
+
+/// Several servers, examined with the same checks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Suite {
+    /// One for each server, in the order in which they were named.
+    pub examinations: Vec<Examination>,
+    /// How long all of it took; servers are examined side by side, so it is no sum.
+    #[serde(serialize_with = "microseconds")]
+    pub seconds: f64,
+}
+
+/// Finer figures are noise, and a figure that is none would be no JSON.
+fn microseconds<S: Serializer>(seconds: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((finite(*seconds) * 1e6).round() / 1e6)
+}
+
+/// A duration that every form can say: none that is infinite, negative, or longer than a life.
+fn finite(seconds: f64) -> f64 {
+    // Added to nothing, -0 is 0.
+    if seconds.is_finite() { seconds.clamp(0.0, 1e9) + 0.0 } else { 0.0 }
 }
 
 impl Examination {
     /// How many findings come to this.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.findings.iter().filter(|finding| finding.verdict == verdict).count()
+    }
+
+    /// The exit status: 0 if nothing failed, 1 if something did, 2 if the examiner could not find out, in
+    /// whole or in part. Who has checked nothing has not found out.
+    pub fn status(&self) -> u8 {
+        if self.trouble.is_some() || self.count(Verdict::Broken) > 0 || self.findings.is_empty() {
+            2
+        } else {
+            u8::from(self.count(Verdict::Fail) > 0)
+        }
+    }
+}
+
+impl Suite {
+    /// The exit status: that of its worst examination.
+    pub fn status(&self) -> u8 {
+        self.examinations.iter().map(Examination::status).max().unwrap_or(2)
     }
 }

@@ -14,7 +14,6 @@ use crate::net;
 use crate::posix::error::{EACCES, EINVAL, EMFILE, ENETUNREACH, ENFILE, EPERM};
 use crate::posix::sys_socket::{AF_INET, AF_INET6, AF_UNSPEC, timeval};
 use crate::tool::icmp::unmapped;
-use crate::tool::knock::name;
 use crate::tool::traceroute::{Hop, Plan, Probe, Reply, trace};
 
 #[derive(Args)]
@@ -80,7 +79,7 @@ struct Traced<'a> {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Arguments { host, max_hops, numeric, json, .. } = arguments;
     let plan = plan(arguments)?;
-    let address = name(&plan.target);
+    let address = net::numeric(&plan.target);
     if !json {
         let bytes = if plan.target.is_ipv6() { 80 } else { 60 };
         let host = one_line(host);

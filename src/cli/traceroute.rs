@@ -93,7 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     std::thread::scope(|scope| {
         let tracing = scope.spawn(|| {
             let sender = sender;
-            trace(&plan, &mut |hop| sender.send(hop).is_ok())
+            trace(&plan, io::stdout(), &mut |hop| sender.send(hop).is_ok())
         });
         let mut names = Names { numeric: *numeric, known: HashMap::new() };
         let mut hops = Vec::new();
@@ -104,8 +104,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             }
             hops.push(hop);
         }
-        if let Ok(Err(error)) = tracing.join() {
-            return Err(failed(error, &address));
+        match tracing.join() {
+            Ok(Err(error)) => return Err(failed(error, &address)),
+            Ok(Ok(false)) => return Err(io::Error::from(io::ErrorKind::BrokenPipe).into()),
+            _ => {}
         }
         let replies = || hops.iter().flat_map(|hop| hop.replies.iter().flatten());
         let reached = replies().any(|reply| reply.reached);

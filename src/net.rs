@@ -84,6 +84,18 @@ pub fn name_of(ip: IpAddr) -> Option<String> {
     host.into_string().ok()
 }
 
+/// An address without its port, but with its interface: `fe80::1%eth0`.
+pub fn numeric(addr: &SocketAddr) -> String {
+    match addr {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+            let known = getnameinfo(&to_c(addr), NI_NUMERICHOST).ok();
+            let known = known.and_then(|(host, _)| host.into_string().ok());
+            known.unwrap_or_else(|| format!("{}%{}", v6.ip(), v6.scope_id()))
+        }
+        _ => addr.ip().to_string(),
+    }
+}
+
 /// The ports that a word means: a number from `least` to 65535, two of them with a `-` between, or the
 /// name of a service of this protocol. glibc's own reading would let 99999 be 34463.
 ///
@@ -193,6 +205,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn interfaces_have_names() {
+        let of = |ip: &str, scope| {
+            numeric(&SocketAddrV6::new(ip.parse().expect("an address"), 80, 0, scope).into())
+        };
+        // In every network it is the first.
+        assert_eq!(of("fe80::1", 1), "fe80::1%lo");
+        assert_eq!(of("fe80::1", 0), "fe80::1");
+        assert_eq!(of("fe80::1", u32::MAX), "fe80::1%4294967295");
+        assert_eq!(numeric(&([192, 0, 2, 1], 80).into()), "192.0.2.1");
+    }
 
     #[test]
     fn words_for_ports() {

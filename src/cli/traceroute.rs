@@ -14,7 +14,6 @@ use crate::net;
 use crate::posix::error::{EACCES, EINVAL, EMFILE, ENETUNREACH, ENFILE, EPERM};
 use crate::posix::sys_socket::{AF_INET, AF_INET6, AF_UNSPEC, timeval};
 use crate::tool::icmp::unmapped;
-use crate::tool::knock::name;
 use crate::tool::traceroute::{Hop, Plan, Probe, Reply, trace};
 
 #[derive(Args)]
@@ -80,7 +79,7 @@ struct Traced<'a> {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Arguments { host, max_hops, numeric, json, .. } = arguments;
     let plan = plan(arguments)?;
-    let address = name(&plan.target);
+    let address = net::numeric(&plan.target);
     if !json {
         let bytes = if plan.target.is_ipv6() { 80 } else { 60 };
         let host = one_line(host);
@@ -94,7 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     std::thread::scope(|scope| {
         let tracing = scope.spawn(|| {
             let sender = sender;
-            trace(&plan, &mut |hop| sender.send(hop).is_ok())
+            trace(&plan, io::stdout(), &mut |hop| sender.send(hop).is_ok())
         });
         let mut names = Names { numeric: *numeric, known: HashMap::new() };
         let mut hops = Vec::new();
@@ -105,8 +104,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             }
             hops.push(hop);
         }
-        if let Ok(Err(error)) = tracing.join() {
-            return Err(failed(error, &address));
+        match tracing.join() {
+            Ok(Err(error)) => return Err(failed(error, &address)),
+            Ok(Ok(false)) => return Err(io::Error::from(io::ErrorKind::BrokenPipe).into()),
+            _ => {}
         }
         let replies = || hops.iter().flat_map(|hop| hop.replies.iter().flatten());
         let reached = replies().any(|reply| reply.reached);

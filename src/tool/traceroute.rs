@@ -6,7 +6,7 @@
 
 use std::ffi::c_int;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -86,12 +86,13 @@ const OPEN: usize = 128;
 /// What a datagram carries: with its headers 60 bytes, over IPv6 80.
 const PAYLOAD: &[u8; 32] = b"@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_";
 
-/// Sends probes and tells each hop, in their order, until one is the last or `tell` says false.
+/// Sends probes and tells each hop, in their order, until one is the last. Returns false where nobody wants to know the
+/// rest: `tell` says so, or nobody is left at the other end of `output`, which is seen while answers are waited for.
 ///
 /// # Errors
 ///
 /// Where a probe can't be sent: this host has no route to the target, or a rule against it.
-pub fn trace(plan: &Plan, tell: &mut dyn FnMut(Hop) -> bool) -> Result<()> {
+pub fn trace(plan: &Plan, output: impl AsFd, tell: &mut dyn FnMut(Hop) -> bool) -> Result<bool> {
     let total = usize::from(plan.hops) * plan.queries;
     let mut probes: Vec<State> = Vec::with_capacity(total);
     // So many are needed, as far as is known.
@@ -100,18 +101,23 @@ pub fn trace(plan: &Plan, tell: &mut dyn FnMut(Hop) -> bool) -> Result<()> {
         let (first, end) = (usize::from(ttl - 1) * plan.queries, usize::from(ttl) * plan.queries);
         while probes.len() < end || probes[first..end].iter().any(|probe| probe.is_open()) {
             let launched = launch(plan, &mut probes, needed)?;
-            listen(plan, &mut probes, launched, needed)?;
+            if !listen(plan, &mut probes, launched, needed, output.as_fd())? {
+                return Ok(false);
+            }
             let ends = |probe: &State| probe.reply().is_some_and(|reply| reply.last);
             if let Some(last) = probes.iter().position(ends) {
                 needed = needed.min((last / plan.queries + 1) * plan.queries);
             }
         }
         let replies: Vec<_> = probes[first..end].iter_mut().map(State::take).collect();
-        if !tell(Hop { ttl, replies }) || end >= needed {
-            return Ok(());
+        if !tell(Hop { ttl, replies }) {
+            return Ok(false);
+        }
+        if end >= needed {
+            break;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 enum State {
@@ -183,8 +189,15 @@ fn send_probe(plan: &Plan, number: usize) -> Result<State> {
 }
 
 /// Waits until something comes, or another probe may go, or one has been waited for long enough. Where one
-/// was just launched it only looks: the next may follow, and no answer is to lie about.
-fn listen(plan: &Plan, probes: &mut [State], launched: bool, needed: usize) -> Result<()> {
+/// was just launched it only looks: the next may follow, and no answer is to lie about. Returns false where
+/// nobody is left at the other end of `output`.
+fn listen(
+    plan: &Plan,
+    probes: &mut [State],
+    launched: bool,
+    needed: usize,
+    output: BorrowedFd<'_>,
+) -> Result<bool> {
     let more = probes.len() < needed;
     let events = if plan.probe == Probe::Tcp { POLLOUT } else { POLLIN };
     let (mut fds, mut numbers, mut until) = (Vec::new(), Vec::new(), None);
@@ -198,9 +211,14 @@ fn listen(plan: &Plan, probes: &mut [State], launched: bool, needed: usize) -> R
             until = [until, end, impatient].into_iter().flatten().min();
         }
     }
+    // No event is asked for: what there is to hear of is its end.
+    fds.push(pollfd::new(&output, 0));
     let left = until.map(|until: Instant| until.saturating_duration_since(Instant::now()));
     let left = if launched { Some(Duration::ZERO) } else { left };
     net::wait(&mut fds, left.map_or(Deadline::NEVER, Deadline::after))?;
+    if fds.pop().is_some_and(|output| output.revents() != 0) {
+        return Ok(false);
+    }
     let now = Instant::now();
     for (fd, number) in fds.iter().zip(numbers) {
         let State::Open { fd: socket, start } = &probes[number] else { continue };
@@ -212,7 +230,7 @@ fn listen(plan: &Plan, probes: &mut [State], launched: bool, needed: usize) -> R
             probes[number] = State::Done(reply);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// What has come back for a probe.

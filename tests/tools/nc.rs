@@ -13,9 +13,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socklab::net::to_c;
 use socklab::posix::sys_socket::{
-    AF_INET, SO_LINGER, SOCK_STREAM, SOL_SOCKET, bind, getsockname, linger, listen, setsockopt,
-    socket,
+    AF_INET, AF_UNIX, SO_LINGER, SOCK_STREAM, SOL_SOCKET, accept, bind, getsockname, linger,
+    listen, setsockopt, socket,
 };
+use socklab::posix::sys_un::sockaddr_un;
 
 use crate::support;
 
@@ -520,6 +521,27 @@ fn unix_domain() {
     let output = ours().args(["-lU", path]).output().expect("runs");
     assert_eq!(output.status.code(), Some(1));
     assert!(std::fs::symlink_metadata(path).expect("there").file_type().is_socket());
+}
+
+#[test]
+fn a_full_backlog_is_waited_for_no_longer_than_w() {
+    let path = folder("backlog").join("socket");
+    let listenfd = socket(AF_UNIX, SOCK_STREAM, 0).expect("a socket");
+    let word = path.to_str().expect("UTF-8");
+    let addr = sockaddr_un(word.as_bytes()).expect("short enough");
+    bind(&listenfd, &addr).expect("a path");
+    listen(&listenfd, 0).expect("a listener");
+    // One fits. It is never accepted.
+    let _first = std::os::unix::net::UnixStream::connect(&path).expect("a connection");
+    let output = ours().args(["-w", "0.1", "-U", word]).output().expect("runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output), format!("nc: {word}: Connection timed out\n"));
+    // In time it gets in, and is then bound by nothing.
+    let mut client = Running::start(ours().args(["-w", "60", "-U", word]));
+    drop(accept(&listenfd).expect("a connection"));
+    let (second, _) = accept(&listenfd).expect("a connection");
+    drop(second);
+    assert_eq!(client.status(), Some(0));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `socklab traceroute`: beside traceroute(8), over three routers, without a capability.
 
-use std::process::Output;
+use std::io::{BufRead, BufReader};
+use std::process::{Output, Stdio};
 
 use crate::network::{Network, Rights, network, stderr, stdout};
 use crate::support;
@@ -127,6 +128,25 @@ fn silent_hops() {
     }
     let output = network.socklab("traceroute -n -m 2 -w 0.5 -q 1 fd08:4::1 -T");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+/// However long it would have waited for an answer.
+#[test]
+fn nobody_reads_any_more() {
+    let network = network!();
+    for how in ["-U", "-T", "--json"] {
+        let mut command = network.command("client", Rights::None, env!("CARGO_BIN_EXE_socklab"));
+        command.args(["traceroute", "-n", "-w", "100000", how, "10.8.4.1"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it runs");
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        if how != "--json" {
+            stdout.read_line(&mut String::new()).expect("a line");
+        }
+        drop(stdout);
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!((output.status.code(), stderr(&output)), (Some(1), String::new()), "{how}");
+    }
 }
 
 #[test]

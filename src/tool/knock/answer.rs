@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::Plan;
+use crate::net;
 use crate::posix::Error;
 use crate::posix::error::*;
 use crate::tool::icmp::{Icmp, Meaning};
@@ -135,7 +136,7 @@ impl Answer {
             evidence.push_str(&format!(" (after {what})"));
         }
         Self {
-            address: name(addr),
+            address: net::numeric(addr),
             port: addr.port(),
             protocol: if plan.udp { "udp" } else { "tcp" },
             verdict,
@@ -164,16 +165,6 @@ fn local(errno: i32) -> (Verdict, &'static str) {
             (Verdict::Unreachable, " (an address of a link needs its interface: fe80::1%eth0)")
         }
         _ => (Verdict::Unreachable, ""),
-    }
-}
-
-/// An address without its port, but with its interface.
-pub fn name(addr: &SocketAddr) -> String {
-    match addr {
-        SocketAddr::V6(addr) if addr.scope_id() != 0 => {
-            format!("{}%{}", addr.ip(), addr.scope_id())
-        }
-        _ => addr.ip().to_string(),
     }
 }
 

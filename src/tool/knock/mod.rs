@@ -15,7 +15,7 @@ use crate::posix::Result;
 use crate::posix::error::{EMFILE, ENFILE};
 use crate::posix::poll::pollfd;
 
-pub use answer::{Answer, Verdict, name, status};
+pub use answer::{Answer, Verdict, status};
 use asked::{Asked, Started};
 
 /// Whom to ask, and how.

@@ -1,13 +1,13 @@
 //! The side that calls.
 
-use std::ffi::CString;
+use std::ffi::{CString, c_int};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use super::listen::File;
 use super::{Attempt, Event, Failure, Options, Place, Report, path_of};
 use crate::net::{self, Deadline, wait};
-use crate::posix::error::{EINPROGRESS, EINTR, ETIMEDOUT};
+use crate::posix::error::{EAGAIN, EINPROGRESS, EINTR, ETIMEDOUT};
 use crate::posix::netdb::getservbyport;
 use crate::posix::poll::{POLLOUT, pollfd};
 use crate::posix::sys_socket::*;
@@ -132,7 +132,29 @@ pub fn to_path(
         report(Event::Bound(Place::of(&name, true)));
         file = (!source.is_empty()).then(|| File(source.to_owned()));
     }
-    // Blocking: a full backlog is waited for, and not EAGAIN.
-    connect(&sockfd, &servaddr).map_err(failed)?;
+    queue(&sockfd, &servaddr, options).map_err(failed)?;
     Ok((sockfd, file))
+}
+
+/// Blocking: a full backlog is waited for, and not `EAGAIN`; but no longer than `-w`, which only a time limit of the
+/// socket can say.
+fn queue(sockfd: &OwnedFd, servaddr: &sockaddr_un, options: &Options) -> Result<()> {
+    let deadline = options.timeout.map_or(Deadline::NEVER, Deadline::after);
+    let limit = |milliseconds: c_int| {
+        let (tv_sec, tv_usec) = (milliseconds / 1000, milliseconds % 1000 * 1000);
+        let limit = timeval { tv_sec: tv_sec.into(), tv_usec: tv_usec.into() };
+        setsockopt(sockfd, SOL_SOCKET, SO_SNDTIMEO, &limit)
+    };
+    while !deadline.is_over() {
+        if options.timeout.is_some() {
+            limit(deadline.milliseconds().max(1))?;
+        }
+        match connect(sockfd, servaddr) {
+            Err(error) if matches!(error.errno(), EAGAIN | EINTR) => {}
+            Err(error) => return Err(error),
+            // What is sent has no limit.
+            Ok(()) => return limit(0),
+        }
+    }
+    Err(TIMED_OUT)
 }

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use socklab::server::{DESIGNS, Pool};
+use socklab::server::DESIGNS;
 
 /// strace, or why there is none.
 fn has_strace() -> bool {
@@ -81,10 +81,6 @@ fn the_designs_and_their_twins_are_equal() {
         return;
     }
     for design in DESIGNS {
-        // What the processes of a pool do at the end depends on which of them runs first.
-        if design.promises.pool == Pool::Processes {
-            continue;
-        }
         if let Some(why) = support::refused(design) {
             eprintln!("skipped: {}: {why}", design.name);
             continue;

@@ -107,7 +107,8 @@ fn commands(arguments: &Arguments) -> Result<Commands, Failure> {
         let options = options.iter().map(OsString::from);
         let one = [this.into(), "serve".into(), name.into()].into_iter().chain(options.clone());
         let other = [OsString::from(twin)].into_iter().chain(options);
-        let known = accepted(TWINS, &[design.name, "servers", "all"]);
+        let processes = if design.promises.pool == Pool::Processes { "pools" } else { "" };
+        let known = accepted(TWINS, &[design.name, processes, "servers", "all"]);
         return Ok((one.collect(), other.collect(), known));
     }
     let mut halves = arguments.commands.split(|word| word == "--");

@@ -1,6 +1,7 @@
 //! Two traces side by side: task by task, what is equal, what differs, and which differences are accepted.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde::Serialize;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -70,7 +71,7 @@ pub struct Accepted {
     pub design: String,
     /// The calls that it is about.
     pub calls: Vec<String>,
-    /// `start`, `stop`, `end`, `argument`, `order`, `number`, `anywhere`.
+    /// `start`, `stop`, `end`, `argument`, `order`, `number`, `signal`, `again`, `anywhere`.
     pub place: String,
     /// Why.
     pub reason: String,
@@ -87,7 +88,8 @@ pub fn accepted(markdown: &str, designs: &[&str]) -> Vec<Accepted> {
             let reason = cells.next()?.to_owned();
             let calls = calls.split(',').map(|call| call.trim().trim_matches('`').to_owned());
             let place = place.split(':').next().unwrap_or_default().trim().to_owned();
-            designs.contains(&design).then(|| Accepted {
+            let is_meant = design.split(',').any(|design| designs.contains(&design.trim()));
+            is_meant.then(|| Accepted {
                 design: design.to_owned(),
                 calls: calls.collect(),
                 place,
@@ -179,9 +181,13 @@ struct Place {
 impl Side {
     fn new(all: Vec<Step>, accepted: &[Accepted]) -> Self {
         let (mut steps, mut anywhere) = (Vec::new(), Vec::new());
-        for step in all {
-            let found = accepted.iter().find(|accepted| {
-                accepted.place == "anywhere" && accepted.calls.contains(&step.call)
+        let free = free_signals(&all, accepted);
+        for (at, step) in all.into_iter().enumerate() {
+            let is_free = free.iter().find(|(delivery, _)| delivery.contains(&at));
+            let found = is_free.map(|(_, accepted)| *accepted).or_else(|| {
+                accepted.iter().find(|accepted| {
+                    accepted.place == "anywhere" && accepted.calls.contains(&step.call)
+                })
             });
             match found {
                 Some(accepted) => anywhere.push((steps.len(), step, accepted.reason.clone())),
@@ -195,9 +201,8 @@ impl Side {
                 || step.call == "recvmsg" && step.text.ends_with(" = 0")
                 || step.call.starts_with("accept") && step.text.ends_with("EINVAL")
         };
-        let stop = steps.iter().position(stops).unwrap_or(steps.len());
         // One before: the call that the signal has interrupted.
-        let stop = stop.saturating_sub(1);
+        let stop = steps.iter().position(stops).map_or(steps.len(), |at| at.saturating_sub(1));
         const LAST: &[&str] = &["", "exit", "exit_group", "sigaltstack", "munmap", "madvise"];
         let last = steps.iter().rposition(|step| !LAST.contains(&step.call.as_str()));
         let end = last.map_or(0, |at| at + 1);
@@ -218,6 +223,31 @@ impl Side {
         })
         .collect()
     }
+}
+
+/// The signals that may come or not, or may come once more, each with all that its handler does.
+fn free_signals<'a>(
+    steps: &[Step],
+    accepted: &'a [Accepted],
+) -> Vec<(RangeInclusive<usize>, &'a Accepted)> {
+    let mut free = Vec::new();
+    for accepted in accepted {
+        let is_again = accepted.place == "again";
+        if !is_again && accepted.place != "signal" {
+            continue;
+        }
+        for signal in &accepted.calls {
+            let handled = format!("rt_sigaction({signal}, {{sa_handler=POINTER");
+            let has_handler = steps.iter().any(|step| step.text.starts_with(&handled));
+            let delivery = format!("--- {signal} ---");
+            let all = steps.iter().enumerate().filter(|(_, step)| step.text == delivery);
+            free.extend(all.skip(usize::from(is_again)).map(|(at, _)| {
+                let returns = steps[at..].iter().position(|step| step.call == "rt_sigreturn");
+                (at..=at + returns.filter(|_| has_handler).unwrap_or(0), accepted)
+            }));
+        }
+    }
+    free
 }
 
 /// What two steps have in common that are to stand side by side: their text, but of a call whose arguments
@@ -293,4 +323,63 @@ fn counts(left: &Trace, right: &Trace) -> Vec<Count> {
         }
     }
     counts.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace(lines: &[&str]) -> Trace {
+        let step = |text: &&str| {
+            let call = if text.starts_with(['-', '+']) { "" } else { text };
+            let call = call.split('(').next().unwrap_or_default().to_owned();
+            Step { call, text: (*text).to_owned(), at: 0.0, spent: 0.0 }
+        };
+        let steps = lines.iter().map(step).collect();
+        let task = Task { role: String::from("child 1"), started: 0, steps };
+        Trace { tasks: vec![task], helpers: 0 }
+    }
+
+    fn is_equal(left: &[&str], right: &[&str], rows: &str) -> bool {
+        let table = format!(
+            "<!-- differences -->\n| design | calls | where | reason |\n|---|---|---|---|\n{rows}"
+        );
+        align(&trace(left), &trace(right), &accepted(&table, &["all"])).is_equal()
+    }
+
+    const HANDLED: &str = "rt_sigaction(SIGTERM, {sa_handler=POINTER}, NULL, 8) = 0";
+    const TERM: [&str; 3] = ["--- SIGTERM ---", "getpid() = child 1", "rt_sigreturn() = RESTORED"];
+
+    #[test]
+    fn a_signal_that_comes_once_more() {
+        let once = [&[HANDLED][..], &TERM, &["close(4) = 0", "close(3) = 0"]].concat();
+        let twice = [&[HANDLED][..], &TERM, &["close(4) = 0"], &TERM, &["close(3) = 0"]].concat();
+        let never = [HANDLED, "close(4) = 0", "close(3) = 0"];
+        let again = "| all | `SIGTERM` | again | it is asked twice |\n";
+        assert!(is_equal(&once, &twice, again) && !is_equal(&once, &twice, ""));
+        assert!(!is_equal(&never, &once, again));
+        let signal = "| some, all | `SIGTERM` | signal: none or one | it may have ended |\n";
+        assert!(is_equal(&never, &once, signal) && is_equal(&never, &twice, signal));
+        // What is no part of the handler is compared.
+        let more = [&once[..], &["getpid() = child 1"]].concat();
+        assert!(!is_equal(&once, &more, signal));
+    }
+
+    #[test]
+    fn a_signal_without_a_handler_is_alone() {
+        let ignored = "rt_sigaction(SIGCHLD, {sa_handler=SIG_DFL}, NULL, 8) = 0";
+        let one = [ignored, "--- SIGCHLD ---", "close(4) = 0", "rt_sigreturn() = RESTORED"];
+        let none = [ignored, "close(4) = 0", "rt_sigreturn() = RESTORED"];
+        assert!(is_equal(&one, &none, "| all | `SIGCHLD` | signal | it may have ended |\n"));
+    }
+
+    #[test]
+    fn what_may_differ_once_it_stops() {
+        let row = "| all | `accept` | stop | which it learns of first |\n";
+        let stop = |outcome| ["--- SIGTERM ---", outcome, "close(3) = 0"];
+        let (one, other) = (stop("accept(3) = EINTR"), stop("accept(3) = EINVAL"));
+        assert!(is_equal(&one, &other, row) && !is_equal(&one, &other, ""));
+        let (one, other) = (["getpid() = 1", "accept(3) = 4"], ["getpid() = 1", "accept(3) = 5"]);
+        assert!(!is_equal(&one, &other, row));
+    }
 }

@@ -306,6 +306,8 @@ impl World {
             _ => {}
         }
         let outcome = match &call.outcome {
+            // The register of whatever the signal has interrupted.
+            _ if name == "rt_sigreturn" => String::from("RESTORED"),
             Outcome::Returned(value, note) => {
                 let value = self.returned(pid, name, value, at + call.spent.unwrap_or(0.0));
                 // What is left of a time is nobody's doing.

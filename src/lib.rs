@@ -16,8 +16,6 @@ pub mod tool;
 
 pub mod experiment;
 
-pub mod gate;
-
 pub mod subject;
 
 pub mod report;

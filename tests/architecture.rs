@@ -15,7 +15,6 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("net", &["net", "posix", "linux"], &["proptest"]),
     ("tool", &["tool", "net", "posix", "linux"], &["serde", "proptest"]),
     ("subject", &["subject", "net", "posix", "linux"], &["nix"]),
-    ("gate", &["gate", "net", "posix", "linux"], &[]),
     (
         "report",
         &["report"],

@@ -9,11 +9,11 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use socklab::gate::{Call, Fault, Gate, Only, Sysno, Tap};
 use socklab::net::Deadline;
 use socklab::posix::error::{
     EAGAIN, EBUSY, ECONNABORTED, ECONNRESET, EINTR, EINVAL, EMFILE, ENOMEM, EPIPE,
 };
+use socklab::subject::gate::{Call, Fault, Gate, Only, Sysno, Tap};
 use support::Server;
 
 const ACCEPT: &[&str] = &["accept", "accept4"];

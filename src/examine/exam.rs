@@ -16,6 +16,7 @@ use crate::net::{Deadline, from_c, to_c};
 use crate::posix::sys_socket::{AF_INET, SOCK_STREAM, bind, getsockname, socket};
 use crate::report::{Examination, Finding, Identity, Verdict};
 use crate::subject::cell::{Isolation, come_back_after, renew_network};
+use crate::subject::gate::{Gate, Sysno, Tap};
 use crate::subject::{Limits, Subject};
 
 /// What is examined, and how.
@@ -113,6 +114,12 @@ impl<'a> Exam<'a> {
     ///
     /// Why it can't be studied.
     pub fn start_within(&self, limits: Limits) -> Result<Server, Trouble> {
+        self.renew()?;
+        self.launch(limits, None)
+    }
+
+    /// A new network, and a port in it.
+    fn renew(&self) -> Result<(), Trouble> {
         if self.plan.is_alone() {
             renew_network()?;
         }
@@ -121,7 +128,7 @@ impl<'a> Exam<'a> {
             Port::Given if self.plan.is_alone() => PORT,
             Port::Given => free_port()?,
         });
-        self.restart_within(limits)
+        Ok(())
     }
 
     /// Starts the server once more, on the port and in the network that it has had.
@@ -130,10 +137,26 @@ impl<'a> Exam<'a> {
     ///
     /// Why it can't be studied.
     pub fn restart(&self) -> Result<Server, Trouble> {
-        self.restart_within(Limits::USUAL)
+        self.launch(Limits::USUAL, None)
     }
 
-    fn restart_within(&self, limits: Limits) -> Result<Server, Trouble> {
+    /// Starts the server behind a gate for these system calls, in a network in which nothing has happened yet.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be studied; [`Trouble::Blocked`] where the system has no such gates.
+    pub fn start_gated(&self, calls: &[&str]) -> Result<(Server, Tap), Trouble> {
+        let blocked = |error: crate::posix::Error| Trouble::Blocked(error.to_string());
+        let (gate, tap) = Gate::new(&Sysno::all(calls)).map_err(blocked)?;
+        self.renew()?;
+        let server = self.launch(Limits::USUAL, Some(gate))?;
+        if !tap.until_installed(Deadline::after(self.plan.patience)).map_err(blocked)? {
+            return Err(Trouble::Blocked(String::from("the server is not behind the gate")));
+        }
+        Ok((server, tap))
+    }
+
+    fn launch(&self, limits: Limits, gate: Option<Gate>) -> Result<Server, Trouble> {
         let plan = self.plan;
         let port = self.port.get();
         let fill = |word: &OsString| match word.to_str() {
@@ -144,7 +167,7 @@ impl<'a> Exam<'a> {
         let program = words.next().ok_or_else(|| Trouble::Broken("there is no command".into()))?;
         let mut command = Command::new(program);
         command.args(words).env("PORT", port.to_string());
-        let subject = Subject::confine(command, &plan.isolation, limits)?;
+        let subject = Subject::confine(command, &plan.isolation, limits, gate)?;
         let (subject, reached) = subject.until_reached(plan.patience)?;
         if reached.addr.port() != port {
             let found = reached.addr.port();

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "what must happen between fork and exec")]
 
 pub mod cell;
+pub mod gate;
 pub mod watch;
 
 use std::fmt;
@@ -36,6 +37,7 @@ use crate::posix::sys_socket::{AF_INET, AF_INET6};
 use crate::posix::unistd::read;
 
 pub use cell::{Isolation, Limits};
+use gate::Gate;
 
 /// A running command, in a process group of its own.
 pub struct Subject {
@@ -200,7 +202,7 @@ impl Subject {
     }
 
     /// Starts a command in a cell: a session of its own, under limits, with a process above it that keeps all
-    /// that it starts.
+    /// that it starts; behind a gate, if one is given.
     ///
     /// # Errors
     ///
@@ -209,6 +211,7 @@ impl Subject {
         mut command: Command,
         isolation: &Isolation,
         limits: Limits,
+        gate: Option<Gate>,
     ) -> Result<Self, Trouble> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let (status, told) =
@@ -216,9 +219,10 @@ impl Subject {
         let enter = move || {
             let_signals_in()?;
             // SAFETY: this is between fork and exec, where nothing else is to be done.
-            unsafe { cell::split(&told, &limits) }
+            unsafe { cell::split(&told, &limits) }?;
+            gate.as_ref().map_or(Ok(()), Gate::install)
         };
-        // SAFETY: `enter` makes system calls only.
+        // SAFETY: `enter` makes system calls only; so does `Gate::install`, which says so.
         unsafe { command.pre_exec(enter) };
         // With `command` goes our copy of the pipe's other end.
         let mut child = cell::as_process_1(isolation, || spawn(command))??;

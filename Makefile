@@ -15,7 +15,11 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 # The C programs are found, not listed: one for each file.
 SHARED := $(wildcard c-compat/common/*.c c-compat/service/*.c) c-compat/clients.c c-compat/table.c c-compat/client/common.c \
 	c-compat/resolve/common.c c-compat/resolve/constants.c
-HEADERS := $(wildcard c-compat/*.h c-compat/*/*.h)
+HEADERS := $(wildcard c-compat/*.h c-compat/*/*.h c-compat/*/*/*.h)
+# Servers and clients with one fault each, and what only these share.
+BROKEN_SHARED := $(addprefix c-compat/broken/,common.c lines.c client/common.c)
+SPECIMENS := $(patsubst c-compat/%.c,target/c/%,$(filter-out $(BROKEN_SHARED),$(wildcard c-compat/broken/*.c \
+	c-compat/broken/client/*.c)))
 PROGRAMS := $(patsubst c-compat/%.c,%,$(filter-out $(SHARED),$(wildcard c-compat/*.c c-compat/client/*.c \
 	c-compat/resolve/*.c)))
 # Those with threads have a build under the thread sanitizer too.
@@ -33,7 +37,7 @@ TOOLS := gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname 
 
 .PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
 	bench-stalls bench-mixed bench-idle bench-nc bench-netstat experiments instructions tools liburing \
-	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare $(addprefix compare-,$(DESIGNS)) \
+	specimens $(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare $(addprefix compare-,$(DESIGNS)) \
 	FORCE
 .DELETE_ON_ERROR:
 
@@ -77,7 +81,7 @@ experiments: $(SOCKLAB) ## what the kernel does: whom it wakes, who gets it, how
 	@$(SOCKLAB) experiment balance
 	@$(SOCKLAB) experiment backlog
 
-test: tools $(SOCKLAB) c $(C_SANITIZED) ## run all tests
+test: tools $(SOCKLAB) c $(C_SANITIZED) specimens ## run all tests
 	cargo test --release --quiet
 
 check: test lint ## run all tests, then the formatter, the linter and the documentation
@@ -126,6 +130,8 @@ $(SOCKLAB): FORCE
 
 c: $(C)
 
+specimens: $(SPECIMENS) ## build c-compat/broken: servers and clients with one fault each
+
 # What the programs share is compiled once for each kind of build: into FOLDER/shared.a.
 target/c/shared.a: FLAGS :=
 target/c/sanitized/shared.a: FLAGS := $(SANITIZE)
@@ -151,6 +157,11 @@ $(filter target/c/sanitized/%,$(C_SANITIZED)): target/c/sanitized/%: c-compat/%.
 $(filter target/c/thread-sanitized/%,$(C_SANITIZED)): FLAGS := -fsanitize=thread
 $(filter target/c/thread-sanitized/%,$(C_SANITIZED)): target/c/thread-sanitized/%: c-compat/%.c \
 		target/c/thread-sanitized/shared.a
+	$(program)
+
+target/c/broken/shared.a: SHARED := $(BROKEN_SHARED)
+target/c/broken/shared.a: $(BROKEN_SHARED)
+$(SPECIMENS): target/c/%: c-compat/%.c target/c/broken/shared.a target/c/shared.a
 	$(program)
 
 target/c/uring target/c/sanitized/uring: LIBRARIES := -luring

@@ -1,0 +1,14 @@
+/* Iterative; Ctrl-C does not stop it. */
+
+#include "common.h"
+
+static void arrange(void)
+{
+    /* The fault: SIGINT is ignored. */
+    if (signal(SIGINT, SIG_IGN) == SIG_ERR) die("signal");
+}
+
+int main(int argc, char **argv)
+{
+    return serve_all(listening_after(argc, argv, arrange));
+}

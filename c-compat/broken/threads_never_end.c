@@ -1,0 +1,33 @@
+/* Threaded; a thread that has served its client waits for something that never comes. */
+
+#include <errno.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "common.h"
+
+static void *serve_client(void *argument)
+{
+    int connfd = (int)(intptr_t)argument;
+    handle_request(connfd, max_n);
+    close_connected(connfd);
+    /* The fault: the thread does not return. */
+    while (!stopping)
+        pause();
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    int listenfd = listening(argc, argv), connfd;
+    pthread_attr_t attr = detached();
+    while ((connfd = next_client(listenfd)) != -1) {
+        connected(connfd);
+        pthread_t thread;
+        if ((errno = pthread_create(&thread, &attr, serve_client, (void *)(intptr_t)connfd)) == 0) continue;
+        report_errno("pthread_create");
+        close_connected(connfd);
+    }
+    if (close(listenfd) == -1) die("close");
+    end_connected();
+}

@@ -9,6 +9,8 @@ use super::Trouble;
 use super::log::{Log, quoted};
 use crate::net::{Deadline, family, from_c, to_c, wait};
 use crate::posix::error::{EAGAIN, ECONNREFUSED, ECONNRESET, EINPROGRESS, EPIPE, ETIMEDOUT};
+use crate::posix::netinet_in::IPPROTO_TCP;
+use crate::posix::netinet_tcp::TCP_NODELAY;
 use crate::posix::poll::{POLLIN, POLLOUT, pollfd};
 use crate::posix::sys_socket::*;
 use crate::subject::wait_for;
@@ -80,6 +82,10 @@ impl Client {
         let number = log.client();
         let kind = if is_tcp { SOCK_STREAM } else { SOCK_DGRAM };
         let sockfd = socket(family(&to), kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)?;
+        if is_tcp {
+            // What a check sends apart is to go apart.
+            setsockopt(&sockfd, IPPROTO_TCP, TCP_NODELAY, &1)?;
+        }
         if let Some(bytes) = manner.receive_buffer {
             setsockopt(&sockfd, SOL_SOCKET, SO_RCVBUF, &bytes)?;
         }
@@ -159,7 +165,22 @@ impl Client {
     ///
     /// Those of `send` that do not mean that the connection is gone or full.
     pub fn send(&self, bytes: &[u8]) -> Result<usize, Trouble> {
-        match send(&self.sockfd, bytes, MSG_NOSIGNAL) {
+        self.send_as(bytes, 0)
+    }
+
+    /// Sends something and half-closes, in one segment: the server learns both at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_last(&self, bytes: &[u8]) -> Result<usize, Trouble> {
+        let sent = self.send_as(bytes, MSG_MORE)?;
+        self.finish()?;
+        Ok(sent)
+    }
+
+    fn send_as(&self, bytes: &[u8], flags: i32) -> Result<usize, Trouble> {
+        match send(&self.sockfd, bytes, MSG_NOSIGNAL | flags) {
             Ok(sent) => {
                 self.say(&format!("sends {}", quoted(&bytes[..sent])));
                 Ok(sent)

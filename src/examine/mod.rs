@@ -81,8 +81,18 @@ pub const CHECKS: &[&Check] = &[
     &tasks::parallel::CHECK,
     &tasks::claim::CHECK,
     &clients::silent::CHECK,
+    &clients::bytewise::CHECK,
+    &clients::pipelined::CHECK,
+    &clients::garbage::CHECK,
     &clients::empty::CHECK,
+    &clients::closing::CHECK,
+    &clients::reset::CHECK,
+    &clients::early_reset::CHECK,
+    &clients::sigpipe::CHECK,
+    &clients::half_close::CHECK,
+    &clients::trailing::CHECK,
     &clients::heavy::CHECK,
+    &clients::urgent::CHECK,
 ];
 
 /// The groups of the catalogue, by their letters.

@@ -186,9 +186,22 @@ impl Server {
     /// # Errors
     ///
     /// Those of looking.
-    pub fn until(&self, mut is_so: impl FnMut() -> Result<bool, Trouble>) -> Result<bool, Trouble> {
+    pub fn until(&self, is_so: impl FnMut() -> Result<bool, Trouble>) -> Result<bool, Trouble> {
+        self.until_within(self.patience, is_so)
+    }
+
+    /// As [`until`](Self::until), with another patience.
+    ///
+    /// # Errors
+    ///
+    /// Those of looking.
+    pub fn until_within(
+        &self,
+        patience: Duration,
+        mut is_so: impl FnMut() -> Result<bool, Trouble>,
+    ) -> Result<bool, Trouble> {
         let mut trouble = None;
-        let found = until(self.patience, || match is_so() {
+        let found = until(patience, || match is_so() {
             Ok(is_so) => Ok(is_so.then_some(())),
             Err(error) => {
                 trouble = Some(error);
@@ -256,7 +269,15 @@ impl Server {
     ///
     /// What asking the kernel fails with.
     pub fn has_read(&self, client: &Client) -> Result<bool, Trouble> {
-        Ok(self.row(client)?.is_some_and(|row| row.idiag_inode != 0 && row.idiag_rqueue == 0))
+        let rows = self.rows(EVERY_STATE & !state(TCP_LISTEN))?;
+        let (ours, theirs) = (client.addr.port().to_be(), self.addr.port().to_be());
+        let end = |from, to| {
+            rows.iter().find(move |row| row.idiag_sport == from && row.idiag_dport == to)
+        };
+        // What has not arrived does not lie there unread.
+        let has_arrived = end(ours, theirs).is_some_and(|row| row.idiag_wqueue == 0);
+        let is_read = |row: &inet_diag_msg| row.idiag_inode != 0 && row.idiag_rqueue == 0;
+        Ok(has_arrived && end(theirs, ours).is_some_and(is_read))
     }
 
     /// The tasks that are blocked in a call on a client's connection, with what the kernel says of them.
@@ -409,8 +430,9 @@ impl Server {
             return Ok(Some(self.died(status)));
         }
         let probe = self.probe()?;
-        // It may have died of what was done to it only now.
-        if let Some(status) = self.ended() {
+        // It may be dying of what was done to it.
+        let dying = if probe == Probe::Refused { Duration::from_secs(1) } else { Duration::ZERO };
+        if let Some(status) = self.until_ended(dying)? {
             return Ok(Some(self.died(status)));
         }
         if probe != Probe::Right {

@@ -49,5 +49,7 @@ pub const TCP_FIN_WAIT2: u8 = 5;
 pub const TCP_TIME_WAIT: u8 = 6;
 /// Not connected, or not any more.
 pub const TCP_CLOSE: u8 = 7;
+/// The peer has closed, and this end has not.
+pub const TCP_CLOSE_WAIT: u8 = 8;
 /// A listening socket.
 pub const TCP_LISTEN: u8 = 10;

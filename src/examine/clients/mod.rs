@@ -1,5 +1,188 @@
 //! D: what badly behaved clients do to a server, and to the others.
 
+pub(super) mod bytewise;
+pub(super) mod closing;
+pub(super) mod early_reset;
 pub(super) mod empty;
+pub(super) mod garbage;
+pub(super) mod half_close;
 pub(super) mod heavy;
+pub(super) mod pipelined;
+pub(super) mod reset;
+pub(super) mod sigpipe;
 pub(super) mod silent;
+pub(super) mod trailing;
+pub(super) mod urgent;
+
+use std::time::{Duration, Instant};
+
+use super::client::{Answer, Client, End};
+use super::exam::Heaviness;
+use super::protocol::Protocol;
+use super::server::Server;
+use super::{Exam, Outcome, Trouble};
+
+/// Something that a client does, and how it is named in a report.
+type Deed<'a> = (String, Box<dyn Fn(&Server) -> Result<(), Trouble> + 'a>);
+
+/// For how long a server that comes to harm again and again is started anew.
+const ENOUGH: Duration = Duration::from_secs(6);
+
+/// Does bad things to a server, one after the other, and looks after each whether it is well; one that has
+/// come to harm is started anew for the next.
+///
+/// # Errors
+///
+/// Those of the deeds, of starting and of looking.
+fn survives(exam: &Exam, deeds: &[Deed<'_>]) -> Result<Outcome, Trouble> {
+    let begun = Instant::now();
+    let mut well = None;
+    let mut harmed: Vec<(&str, Outcome)> = Vec::new();
+    let mut tried = 0;
+    for (name, deed) in deeds {
+        let server = match well.take() {
+            Some(server) => server,
+            None if !harmed.is_empty() && begun.elapsed() > ENOUGH => break,
+            None => exam.start()?,
+        };
+        tried += 1;
+        deed(&server)?;
+        match server.ailment()? {
+            Some(ailment) => harmed.push((name, ailment)),
+            None => well = Some(server),
+        }
+    }
+    let Some((name, first)) = harmed.first() else {
+        let count = deeds.len();
+        return Ok(Outcome::pass(format!(
+            "{count} of {count} survived, and the next client served"
+        )));
+    };
+    let lines = harmed.iter().map(|(name, ailment)| format!("after {name}: {}", ailment.what));
+    let count = harmed.len();
+    let mut outcome =
+        Outcome::fail(format!("after {name} {}; {count} of {tried} do harm", first.what))
+            .with_all(lines)
+            .with_all(first.evidence.clone());
+    if tried < deeds.len() {
+        outcome = outcome.with(format!("{} more were not tried", deeds.len() - tried));
+    }
+    Ok(outcome)
+}
+
+/// The beginning of a good request, if it has more than one byte.
+fn beginning(protocol: &Protocol) -> Option<&[u8]> {
+    let half = &protocol.request[..protocol.request.len() / 2];
+    (!half.is_empty()).then_some(half)
+}
+
+/// Waits until the server has read what a client has sent, or has told it something.
+///
+/// # Errors
+///
+/// [`Trouble::Broken`] if it does neither.
+fn until_read(server: &Server, client: &Client) -> Result<(), Trouble> {
+    if server.until(|| Ok(server.has_read(client)? || client.is_told()?))? {
+        return Ok(());
+    }
+    Err(Trouble::Broken(format!("what {} has sent is never read", client.name())))
+}
+
+/// What a client is told: all of it if the server ends the connection, else what has come until every task
+/// sleeps, or the time is over.
+///
+/// # Errors
+///
+/// Those of the calls.
+fn reply(server: &Server, client: &mut Client, patience: Duration) -> Result<Answer, Trouble> {
+    let begun = Instant::now();
+    loop {
+        let mut rested = 0;
+        let left = patience.saturating_sub(begun.elapsed());
+        server.until_within(left, || {
+            rested = if server.is_at_rest() { rested + 1 } else { 0 };
+            Ok(client.is_told()? || rested >= 20 || server.ended().is_some())
+        })?;
+        let is_told = client.is_told()?;
+        let answer = client.take()?;
+        if !is_told || answer.end != End::Open || begun.elapsed() >= patience {
+            return Ok(answer);
+        }
+    }
+}
+
+/// Resets a connection, and makes sure that the server's end is told.
+///
+/// # Errors
+///
+/// [`Trouble::Broken`] if there is no connection any more, or the reset does not arrive.
+fn reset(server: &Server, client: Client) -> Result<(), Trouble> {
+    let port = client.addr.port().to_be();
+    if server.row(&client)?.is_none() || client.is_told()? {
+        return Err(Trouble::Broken(format!(
+            "the server has ended the connection of {} before that could be reset",
+            client.name()
+        )));
+    }
+    client.reset()?;
+    let is_gone = || Ok(server.connections()?.iter().all(|row| row.idiag_dport != port));
+    if server.until(is_gone)? {
+        return Ok(());
+    }
+    Err(Trouble::Broken(String::from("the reset of a connection has never arrived")))
+}
+
+/// A request that takes the server long enough to do something meanwhile: about a quarter of a costly one,
+/// where that can be had.
+///
+/// # Errors
+///
+/// If the server does not answer.
+fn computing(exam: &Exam) -> Result<Option<Heaviness>, Trouble> {
+    // Three steps of Fibonacci's are a factor of 4.2.
+    const STEPS: u32 = 3;
+    let Some(heavy) = exam.heavy()? else { return Ok(None) };
+    let number =
+        std::str::from_utf8(&heavy.request).ok().and_then(|n| n.trim().parse::<u32>().ok());
+    Ok(Some(match number {
+        Some(n)
+            if heavy.name == format!("fib({n})") && heavy.alone >= Duration::from_millis(600) =>
+        {
+            let n = n.saturating_sub(STEPS);
+            Heaviness {
+                request: format!("{n}\n").into_bytes(),
+                name: format!("fib({n})"),
+                alone: heavy.alone.div_f64(4.2),
+            }
+        }
+        _ => heavy.clone(),
+    }))
+}
+
+/// Waits until the server has read a costly request and computes.
+///
+/// # Errors
+///
+/// [`Trouble::Broken`] if it does not read it, or has answered before that could be seen.
+fn until_computing(server: &Server, client: &Client) -> Result<(), Trouble> {
+    until_read(server, client)?;
+    if client.is_told()? {
+        let what = format!("the costly request of {} was answered at once", client.name());
+        return Err(Trouble::Broken(what));
+    }
+    Ok(())
+}
+
+/// Waits until what was asked for is computed, or the server has ended.
+///
+/// # Errors
+///
+/// Those of waiting.
+fn until_computed(server: &Server, heavy: &Heaviness) -> Result<(), Trouble> {
+    let mut rested = 0;
+    server.until_within(server.patience + heavy.alone * 20, || {
+        rested = if server.is_at_rest() { rested + 1 } else { 0 };
+        Ok(rested >= 5 || server.ended().is_some())
+    })?;
+    Ok(())
+}

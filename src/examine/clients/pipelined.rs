@@ -1,0 +1,114 @@
+//! D5: two requests at once.
+
+use super::reply;
+use crate::examine::client::{Answer, End};
+use crate::examine::log::quoted;
+use crate::examine::protocol::Shape;
+use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::report::Verdict;
+
+pub(in crate::examine) const CHECK: Check = Check {
+    id: "D5",
+    name: "two requests in one segment",
+    does: "sends two requests with one send()",
+    sees: "how many are answered, and whether the server is well after that",
+    matters: "what one recv() brings may be more than one request; who takes all of it for one answers nonsense, and who \
+              forgets the rest lets a client wait for ever",
+    remedy: "end a request where its newline is; keep what follows for the next one, or close after the first",
+    source: "slide 'TCP: a stream of bytes'; UNIX Network Programming 3.9; RFC 9112, 9.3.2",
+    over: Over::Tcp,
+    is_quick: true,
+    run,
+};
+
+fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    let (is_single_use, shape) = (exam.is_single_use()?, exam.shape()?);
+    let server = exam.start()?;
+    let protocol = server.protocol.clone();
+    let one = protocol.request.clone();
+    let two = if protocol.is_fibonacci { b"20\n".to_vec() } else { one.clone() };
+    let mut client = server.connect_accepted()?;
+    client.send(&[one, two].concat())?;
+    let answer = reply(&server, &mut client, server.patience)?;
+    client.close();
+    let outcome = match shape {
+        _ if protocol.is_fibonacci => fibonacci(shape, &answer),
+        Shape::OneShot if protocol.is_right(&answer.bytes) => {
+            Outcome::pass("the first is answered")
+        }
+        Shape::Persistent if protocol.is_right(&answer.bytes) => {
+            let single = alone(exam)?;
+            if answer.bytes.len() > single {
+                Outcome::pass("both are answered")
+            } else {
+                Outcome::fail(format!("only the first is answered: {}", answer.words()))
+            }
+        }
+        _ => silence(&answer),
+    };
+    if outcome.verdict == Verdict::Fail || is_single_use {
+        return Ok(outcome);
+    }
+    Ok(server.ailment()?.unwrap_or(outcome))
+}
+
+/// How long the answer to one request is.
+fn alone(exam: &Exam) -> Result<usize, Trouble> {
+    let server = exam.start()?;
+    let mut client = server.connect()?;
+    client.send(&server.protocol.request)?;
+    Ok(reply(&server, &mut client, server.patience)?.bytes.len())
+}
+
+fn fibonacci(shape: Shape, answer: &Answer) -> Outcome {
+    let is_end = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
+    let words: Vec<&[u8]> = answer.bytes.split(is_end).filter(|word| !word.is_empty()).collect();
+    match (words.as_slice(), shape) {
+        ([b"55", b"6765"], _) => Outcome::pass("both are answered: 55 and 6765"),
+        ([b"55"], Shape::OneShot) => {
+            Outcome::pass("the first is answered, and the connection is closed")
+        }
+        ([b"55"], Shape::Persistent) => {
+            Outcome::fail(format!("only the first is answered: {}", answer.words()))
+        }
+        ([b"55", ..], Shape::OneShot) if !answer.bytes[2].is_ascii_digit() => Outcome::pass(
+            format!("the first is answered, the second refused: {}", quoted(&answer.bytes)),
+        ),
+        ([first, ..], _) if first[0].is_ascii_digit() || *first == b"-" => {
+            Outcome::fail(format!("10 and 20 in one segment are answered with {}", answer.words()))
+        }
+        ([_, ..], _) => Outcome::pass(format!("refused with a line: {}", quoted(&answer.bytes))),
+        ([], _) => silence(answer),
+    }
+}
+
+fn silence(answer: &Answer) -> Outcome {
+    match answer.end {
+        End::Open => Outcome::fail(format!("neither is answered nor refused: {}", answer.words())),
+        _ => Outcome::new(
+            Verdict::Weak,
+            format!("both are dropped without a word: {}", answer.words()),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_answers_are() {
+        let judge = |shape, bytes: &[u8]| {
+            fibonacci(shape, &Answer { bytes: bytes.to_vec(), end: End::Eof }).verdict
+        };
+        for bytes in [&b"55\n6765\n"[..], b"55\x006765", b"55", b"55\nerror: x", b"error: no\n"] {
+            assert_eq!(judge(Shape::OneShot, bytes), Verdict::Pass, "{}", quoted(bytes));
+        }
+        for bytes in [&b"556765"[..], b"5", b"6765\n", b"-1\n", b"102334155\n"] {
+            assert_eq!(judge(Shape::OneShot, bytes), Verdict::Fail, "{}", quoted(bytes));
+        }
+        assert_eq!(judge(Shape::OneShot, b""), Verdict::Weak);
+        assert_eq!(judge(Shape::Persistent, b"55\n"), Verdict::Fail);
+        assert_eq!(judge(Shape::Persistent, b"55\n6765\n"), Verdict::Pass);
+    }
+}

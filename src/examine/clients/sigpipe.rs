@@ -1,0 +1,98 @@
+//! D12: an answer to somebody who is gone.
+
+use super::{computing, reset, until_computed, until_computing};
+use crate::examine::exam::Heaviness;
+use crate::examine::server::Server;
+use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::linux::tcp_info::TCP_CLOSE_WAIT;
+use crate::posix::signal::SIGPIPE;
+use crate::report::Verdict;
+use crate::subject::watch;
+
+pub(in crate::examine) const CHECK: Check = Check {
+    id: "D12",
+    name: "SIGPIPE",
+    does: "sends a costly request, half-closes, waits until the server computes, and resets the connection: the server's first \
+           send() fails with EPIPE",
+    sees: "whether the process, and each of its workers, lives after that, what it does with the signal, and the next client's \
+           answer",
+    matters: "with EPIPE comes the signal SIGPIPE, which ends the process unless it has said otherwise: any client can do that \
+              at will",
+    remedy: "signal(SIGPIPE, SIG_IGN) at the start, or send() with MSG_NOSIGNAL",
+    source: "slide 'Signals'; send(2), MSG_NOSIGNAL; signal(7); UNIX Network Programming 5.13",
+    over: Over::Tcp,
+    is_quick: true,
+    run,
+};
+
+fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    if exam.is_single_use()? {
+        return Ok(Outcome::not_applicable("it serves once"));
+    }
+    let heavy = computing(exam)?;
+    let server = exam.start()?;
+    let disposition = disposition(server.pid());
+    let before = server.processes();
+    match &heavy {
+        Some(heavy) => while_computing(&server, heavy)?,
+        None => while_stopped(&server)?,
+    }
+    if let Some(ailment) = server.ailment()? {
+        return Ok(ailment.with_all(disposition));
+    }
+    let lost: Vec<u32> =
+        before.iter().copied().filter(|pid| !server.processes().contains(pid)).collect();
+    let Some(worker) = lost.first() else {
+        let what = "the server lives, and the next client is answered";
+        return Ok(Outcome::pass(what).with_all(disposition));
+    };
+    let is_replaced = server.until(|| Ok(server.processes().len() >= before.len()))?;
+    let (verdict, then) = if is_replaced {
+        (Verdict::Weak, "another has taken its place")
+    } else {
+        (Verdict::Fail, "nobody has taken its place")
+    };
+    let what = format!("worker process {worker} has ended, and {then}");
+    Ok(Outcome::new(verdict, what).with_all(disposition))
+}
+
+fn while_computing(server: &Server, heavy: &Heaviness) -> Result<(), Trouble> {
+    let client = server.connect_accepted()?;
+    client.send(&heavy.request)?;
+    until_computing(server, &client)?;
+    client.finish()?;
+    let has_heard = || {
+        let row = server.row(&client)?;
+        Ok(row.is_none_or(|row| row.idiag_state == TCP_CLOSE_WAIT) || client.is_told()?)
+    };
+    server.until(has_heard)?;
+    reset(server, client)?;
+    until_computed(server, heavy)
+}
+
+/// Where nothing takes long: the server is stopped between the request's arrival and its answer.
+fn while_stopped(server: &Server) -> Result<(), Trouble> {
+    let client = server.connect_accepted()?;
+    server.until_at_rest()?;
+    server.while_stopped(|| {
+        client.send_last(&server.protocol.request)?;
+        server.until(|| {
+            Ok(server.row(&client)?.is_none_or(|row| row.idiag_state == TCP_CLOSE_WAIT))
+        })?;
+        reset(server, client)
+    })?;
+    server.until_at_rest()?;
+    Ok(())
+}
+
+/// What a process does with the signal.
+fn disposition(pid: u32) -> Option<String> {
+    let ignores = watch::has_signal(pid, "SigIgn", SIGPIPE)?;
+    let handles = watch::has_signal(pid, "SigCgt", SIGPIPE)?;
+    let does = match (ignores, handles) {
+        (true, _) => "ignores SIGPIPE",
+        (_, true) => "handles SIGPIPE",
+        _ => "leaves SIGPIPE at its default, which is to end",
+    };
+    Some(format!("process {pid} {does}"))
+}

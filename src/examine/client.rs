@@ -316,13 +316,22 @@ impl Client {
     ///
     /// Those of `poll` and `recv`.
     pub fn all(&mut self) -> Result<Answer, Trouble> {
-        let end = Deadline::after(self.patience);
+        self.all_within(self.patience)
+    }
+
+    /// As [`all`](Self::all), with a patience of its own.
+    ///
+    /// # Errors
+    ///
+    /// Those of `poll` and `recv`.
+    pub fn all_within(&mut self, patience: Duration) -> Result<Answer, Trouble> {
+        let end = Deadline::after(patience);
         loop {
             let is_told = wait_for(&mut vec![pollfd::new(&self.sockfd, POLLIN)], end)?;
             let answer = self.take()?;
             if !is_told || answer.end != End::Open {
                 if !is_told {
-                    self.say(&format!("has waited {} s", self.patience.as_secs_f32()));
+                    self.say(&format!("has waited {} s", patience.as_secs_f32()));
                 }
                 return Ok(answer);
             }

@@ -13,6 +13,7 @@ mod clients;
 mod contract;
 mod exam;
 mod service;
+mod stop;
 mod tasks;
 
 use std::fmt;
@@ -93,6 +94,15 @@ pub const CHECKS: &[&Check] = &[
     &clients::trailing::CHECK,
     &clients::heavy::CHECK,
     &clients::urgent::CHECK,
+    &stop::interrupted::CHECK,
+    &stop::terminated::CHECK,
+    &stop::idle::CHECK,
+    &stop::drained::CHECK,
+    &stop::leftover::CHECK,
+    &stop::restarted::CHECK,
+    &stop::silent::CHECK,
+    &stop::replaced::CHECK,
+    &stop::forced::CHECK,
 ];
 
 /// The groups of the catalogue, by their letters.

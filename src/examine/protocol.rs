@@ -88,6 +88,20 @@ impl Protocol {
     pub fn is_right(&self, answer: &[u8]) -> bool {
         self.expect.is_match(answer)
     }
+
+    /// Whether an answer to this request is right: of the lecture's service that is known of each, of another one
+    /// it says something.
+    pub fn is_answer_to(&self, request: &[u8], answer: &[u8]) -> bool {
+        let number = std::str::from_utf8(request).ok().and_then(|text| text.trim().parse().ok());
+        match number {
+            Some(n) if self.is_fibonacci => exactly(fib(n).to_string().as_bytes()).is_match(answer),
+            _ => !answer.is_empty(),
+        }
+    }
+}
+
+fn fib(n: u32) -> u128 {
+    (0..n).fold((0, 1), |(a, b): (u128, u128), _| (b, a.saturating_add(b))).0
 }
 
 /// A line that says this and nothing else, however it ends.
@@ -166,6 +180,10 @@ mod tests {
         for wrong in ["", "5", "555", "55\nx", "x55", "error: 55"] {
             assert!(!fibonacci.is_right(wrong.as_bytes()), "{wrong:?}");
         }
+        assert!(fibonacci.is_answer_to(b"10\n", b"55\n") && fibonacci.is_answer_to(b"0\n", b"0"));
+        assert!(fibonacci.is_answer_to(b"93\n", b"12200160415121876738"));
+        assert!(!fibonacci.is_answer_to(b"11\n", b"55\n") && !fibonacci.is_answer_to(b"10\n", b""));
+        assert!(Protocol::time().is_answer_to(b"10\n", b"1") && !Protocol::time().is_answer_to(b"10\n", b""));
         assert!(Protocol::time().is_right(b"\0") && Protocol::time().is_right(b"\n"));
         assert!(!Protocol::time().is_right(b""));
         assert!(Protocol::own("x", "(", None).is_err());

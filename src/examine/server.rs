@@ -126,6 +126,20 @@ impl Server {
         Ok(kill(pid as i32, signum)?)
     }
 
+    /// Sends a signal to its process group, as a terminal does.
+    ///
+    /// # Errors
+    ///
+    /// Those of `kill`.
+    pub fn signal_group(&self, signum: i32) -> Result<(), Trouble> {
+        let pid = self.pid();
+        if pid == 0 || self.ended().is_some() {
+            return Err(Trouble::Broken(String::from("the server has ended before the signal")));
+        }
+        // The cell has made it the leader of a session, and so of a group.
+        Ok(kill(-(pid as i32), signum)?)
+    }
+
     /// Ends it and all its processes, and returns the end of what it has written.
     pub fn last_words(self) -> String {
         self.subject.into_inner().last_words()
@@ -212,6 +226,32 @@ impl Server {
             Some(trouble) => Err(trouble),
             None => Ok(found.is_some()),
         }
+    }
+
+    /// Waits until something is so; false once every task has slept for so long that nothing more will come of
+    /// it, or the patience is over.
+    ///
+    /// # Errors
+    ///
+    /// Those of looking.
+    pub fn until_or_stuck(
+        &self,
+        mut is_so: impl FnMut() -> Result<bool, Trouble>,
+    ) -> Result<bool, Trouble> {
+        let mut asleep: Option<(Instant, u32)> = None;
+        let mut found = false;
+        self.until(|| {
+            found = is_so()?;
+            asleep = if !found && self.is_at_rest() {
+                asleep.map(|(since, looks)| (since, looks + 1)).or(Some((Instant::now(), 1)))
+            } else {
+                None
+            };
+            let is_stuck =
+                asleep.is_some_and(|(since, looks)| since.elapsed() >= STUCK && looks >= LOOKS);
+            Ok(found || is_stuck)
+        })?;
+        Ok(found)
     }
 
     /// Its sockets as the kernel lists them: those that listen, or of UDP all.
@@ -324,6 +364,16 @@ impl Server {
     /// Those of waiting.
     pub fn until_at_rest(&self) -> Result<bool, Trouble> {
         self.until_at_rest_for(5, self.patience)
+    }
+
+    /// Gives it a moment to come to rest, if it ever does: what is begun when it starts is done then.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub fn settles(&self) -> Result<(), Trouble> {
+        self.until_at_rest_for(5, self.patience.min(Duration::from_secs(1)))?;
+        Ok(())
     }
 
     fn until_at_rest_for(&self, looks: u32, patience: Duration) -> Result<bool, Trouble> {

@@ -1,0 +1,65 @@
+//! H9: asked twice.
+
+use super::settled;
+use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::posix::signal::SIGTERM;
+use crate::report::Verdict;
+
+pub(in crate::examine) const CHECK: Check = Check {
+    id: "H9",
+    name: "second signal",
+    does: "sends SIGTERM while a costly request is computed, or beside a silent client if none is known, and SIGTERM once more \
+           while the server is still there",
+    sees: "whether it ends, and whether the answer came first",
+    matters: "who asks twice does not want to wait any longer; else only SIGKILL is left, which nobody can tidy up after",
+    remedy: "let the second signal find its default action: SA_RESETHAND, or signal(SIGTERM, SIG_DFL) in the handler",
+    source: "sigaction(2), SA_RESETHAND; signal(7)",
+    over: Over::Tcp,
+    is_quick: false,
+    run,
+};
+
+fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    let heavy = exam.heavy()?;
+    let server = settled(exam)?;
+    let mut client = server.connect_accepted()?;
+    let mut time = server.patience;
+    if let Some(heavy) = heavy {
+        client.send(&heavy.request)?;
+        if !server.until(|| server.has_read(&client))? {
+            return Err(Trouble::Broken(String::from("the costly request is never read")));
+        }
+        time += heavy.alone * 20;
+    }
+    server.signal(SIGTERM)?;
+    // Long enough for one that ends at once, short enough that nothing is computed by then.
+    let moment = heavy.map_or(server.patience / 10, |heavy| heavy.alone / 4);
+    if let Some(status) = server.until_ended(moment)? {
+        return Ok(Outcome::pass("it ends at the first signal already").with(status.to_string()));
+    }
+    // It may end just now.
+    if server.signal(SIGTERM).is_err() && server.ended().is_none() {
+        return Err(Trouble::Broken(String::from("the second signal could not be sent")));
+    }
+    crate::subject::until(time, || {
+        let is_told = client.is_told().unwrap_or(true);
+        Ok((is_told || server.ended().is_some()).then_some(()))
+    })?;
+    let answer = client.take()?;
+    let is_answered =
+        heavy.is_some_and(|heavy| server.protocol.is_answer_to(&heavy.request, &answer.bytes));
+    let line = format!("its client gets {}", answer.words());
+    let Some(status) = server.until_ended(server.patience)? else {
+        return Ok(Outcome::fail("two signals do not end it").with(line).with_all(server.scene()));
+    };
+    Ok(if is_answered {
+        Outcome::new(
+            Verdict::Info,
+            "it answers what it has begun, however often it is asked to end, and ends then",
+        )
+    } else {
+        Outcome::pass("the second signal ends it at once")
+    }
+    .with(line)
+    .with(status.to_string()))
+}

@@ -1,0 +1,55 @@
+//! H7: a stop that comes while a client says nothing.
+
+use super::silent_clients;
+use crate::examine::client::Client;
+use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::posix::signal::{SIGINT, SIGTERM};
+
+pub(in crate::examine) const CHECK: Check = Check {
+    id: "H7",
+    name: "stop beside a silent client",
+    does: "holds a silent client, where there is a pool as many as it has workers, and sends SIGTERM, and to another one SIGINT",
+    sees: "whether the server ends while the client is still there, and else in which call it waits for whom",
+    matters: "one client that does nothing keeps the server from being stopped, until somebody kills it",
+    remedy: "let the handler shut the connected socket down, or wait for the stop and the client at once (select, poll, a \
+             pipe, signalfd)",
+    source: "signal(7), restarted calls; shutdown(2); UNIX Network Programming 5.9",
+    over: Over::Tcp,
+    is_quick: true,
+    run,
+};
+
+fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    let design = exam.design()?;
+    let count = if design.kind.is_pool() { design.workers } else { 1 };
+    let who = if count == 1 {
+        String::from("a silent client")
+    } else {
+        format!("{count} silent clients")
+    };
+    for (signum, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")] {
+        let server = exam.start()?;
+        let silent = silent_clients(&server, count)?;
+        let Some(first) = silent.first() else {
+            return Err(Trouble::Broken(String::from("a silent client could not connect")));
+        };
+        if !server.is_accepted(first)? {
+            return Err(Trouble::Broken(format!("{} was never accepted", first.name())));
+        }
+        server.settles()?;
+        server.signal(signum)?;
+        if server.until_ended(server.patience)?.is_some() {
+            continue;
+        }
+        let held = server.held_by(first)?;
+        let scene = server.scene();
+        silent.into_iter().for_each(Client::close);
+        let after = match server.until_ended(server.patience)? {
+            Some(status) => format!("it ended when they had left ({status})"),
+            None => String::from("it did not end when they had left, either"),
+        };
+        let what = format!("{who} keeps it from stopping at {name}");
+        return Ok(Outcome::fail(what).with_all(held.map_or(scene, |line| vec![line])).with(after));
+    }
+    Ok(Outcome::pass(format!("{who} does not keep it from stopping")))
+}

@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     (
         "examine",
         &["examine", "subject", "report", "net", "posix", "linux"],
-        &["nix", "regex", "proptest"],
+        &["nix", "regex", "shlex", "proptest"],
     ),
     (
         "compare",
@@ -65,6 +65,7 @@ const CRATES: &[&str] = &[
     "serde_json",
     "similar",
     "regex",
+    "shlex",
     "askama",
     "csv",
     "quick_xml",

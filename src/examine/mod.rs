@@ -8,6 +8,7 @@ pub mod design;
 pub mod log;
 pub mod protocol;
 pub mod server;
+pub mod suite;
 
 mod clients;
 mod contract;

@@ -183,7 +183,10 @@ mod tests {
         assert!(fibonacci.is_answer_to(b"10\n", b"55\n") && fibonacci.is_answer_to(b"0\n", b"0"));
         assert!(fibonacci.is_answer_to(b"93\n", b"12200160415121876738"));
         assert!(!fibonacci.is_answer_to(b"11\n", b"55\n") && !fibonacci.is_answer_to(b"10\n", b""));
-        assert!(Protocol::time().is_answer_to(b"10\n", b"1") && !Protocol::time().is_answer_to(b"10\n", b""));
+        assert!(
+            Protocol::time().is_answer_to(b"10\n", b"1")
+                && !Protocol::time().is_answer_to(b"10\n", b"")
+        );
         assert!(Protocol::time().is_right(b"\0") && Protocol::time().is_right(b"\n"));
         assert!(!Protocol::time().is_right(b""));
         assert!(Protocol::own("x", "(", None).is_err());

@@ -100,6 +100,15 @@ impl Style {
     }
 
     /// A label, and behind it a text that continues below itself.
+    /// Writes a text in lines that are no wider than they may be, a little indented.
+    ///
+    /// # Errors
+    ///
+    /// Those of writing.
+    pub fn paragraph(&self, text: &str, out: &mut impl Write) -> io::Result<()> {
+        wrap(text, self.room(4)).iter().try_for_each(|line| writeln!(out, "  {line}"))
+    }
+
     pub(super) fn labelled(
         &self,
         label: &str,

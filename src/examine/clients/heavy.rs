@@ -28,7 +28,10 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     };
     let design = exam.design()?;
     let server = exam.start()?;
-    let costly = if design.kind.is_pool() { design.workers } else { 1 };
+    // Each of several loops with one listening socket takes a client when it is idle; with a socket each, the kernel
+    // decides beforehand.
+    let is_shared = design.kind.is_pool() || (design.kind.is_loop() && design.listeners == 1);
+    let costly = if is_shared { design.workers } else { 1 };
     // As many that each of several loops would get some.
     let cheap = if design.kind.is_loop() && design.workers > 1 { 16 } else { 1 };
     let waited = waiting(&server, heavy, costly, cheap)?;

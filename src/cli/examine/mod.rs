@@ -1,0 +1,304 @@
+//! `socklab examine`: what any server really does.
+
+mod output;
+mod promised;
+mod suite;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Failure;
+use crate::examine::protocol::{Protocol, Shape};
+use crate::examine::{CHECKS, Check, GROUPS, Plan, Port, examine};
+use crate::report::{Examination, shell};
+use crate::subject::cell::{Isolation, enter};
+use crate::subject::heed_interrupts;
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  socklab examine -- ./server {port}              any server: its port stands for {port}
+  socklab examine forked                          a design and its C twin, and whether they are as promised
+  socklab examine --only D8,E -- python3 server.py {port}
+  socklab examine --claims forked -- ./server --port {port}
+  socklab examine --send 'PING\\r\\n' --expect PONG --persistent -- redis-server --port {port}
+  socklab examine --suite class.txt --csv class.csv
+  socklab examine --explain D12
+
+The server takes its port from {port} in an argument or from the variable PORT, or has the one that --port names. It
+runs in a network of its own where the system allows that, and nothing of it is left. In a suite each line is a name, a
+colon and a command. The exit status is 0 if nothing failed, 1 if something did, 2 if a server could not be examined.")]
+pub(super) struct Arguments {
+    /// A design, which is examined with its C twin; or `-- COMMAND`
+    #[arg(value_name = "DESIGN")]
+    design: Option<String>,
+    /// How the server is started
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+    /// Examine several servers: a file with a name, a colon and a command on each line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "design"])]
+    suite: Option<PathBuf>,
+    /// How many servers of a suite are examined side by side: as many as there are CPUs
+    #[arg(long, value_name = "N", requires = "suite", value_parser = jobs)]
+    jobs: Option<usize>,
+    #[command(flatten)]
+    asked: Asked,
+    /// Only these checks or groups: D8,E
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Not these checks or groups
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    skip: Vec<String>,
+    /// Leave out what takes long
+    #[arg(long)]
+    quick: bool,
+    #[command(flatten)]
+    output: output::Arguments,
+    /// List the checks
+    #[arg(long)]
+    list: bool,
+    /// Say what a check does, what it looks at, why it matters, and what to do
+    #[arg(long, value_name = "ID")]
+    explain: Option<String>,
+}
+
+/// What the server is told, and how.
+#[derive(Args)]
+struct Asked {
+    /// The name that the report calls the server by
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// The port that the server has by itself
+    #[arg(long, value_name = "PORT", value_parser = super::port)]
+    port: Option<u16>,
+    /// The design that it is said to be, by socklab's name
+    #[arg(long, value_name = "DESIGN")]
+    claims: Option<String>,
+    /// A good request, with C's escapes; without it the server is asked for fib(10), over UDP for the time
+    #[arg(long, value_name = "BYTES", requires = "expect")]
+    send: Option<String>,
+    /// A regular expression for the answer to it
+    #[arg(long, value_name = "REGEX", requires = "send")]
+    expect: Option<String>,
+    /// A request that costs the server a second or so
+    #[arg(long, value_name = "BYTES", requires = "send")]
+    heavy: Option<String>,
+    /// A connection carries one request; without it and --persistent that is found out
+    #[arg(long, conflicts_with = "persistent")]
+    one_shot: bool,
+    /// A connection carries several requests
+    #[arg(long)]
+    persistent: bool,
+    /// How long an answer may take, in seconds
+    #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    wait: u64,
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    let number = super::whole_number(text).and_then(|jobs| usize::try_from(jobs).ok());
+    number
+        .filter(|jobs| (1..=1000).contains(jobs))
+        .ok_or_else(|| String::from("a number from 1 to 1000"))
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.list {
+        return list();
+    }
+    if let Some(id) = &arguments.explain {
+        return explain(id);
+    }
+    let checks = selection(arguments)?;
+    let protocol = protocol(&arguments.asked)?;
+    if let Some(file) = &arguments.suite {
+        return suite::run(file, arguments);
+    }
+    if let Some(claim) = &arguments.asked.claims
+        && crate::server::find(claim).is_none()
+    {
+        return Err(Failure::usage(format!(
+            "error: no design '{claim}' to claim; `socklab designs` lists them"
+        )));
+    }
+    match &arguments.design {
+        Some(_) if !arguments.command.is_empty() => {
+            Err(Failure::usage("error: a design or a command, not both"))
+        }
+        Some(name) => promised::run(name, arguments, &checks, protocol),
+        None if arguments.command.is_empty() => Err(Failure::usage(
+            "error: no server: give a command behind --, a design, or --suite FILE; `socklab examine --help`",
+        )),
+        None => {
+            let asked = &arguments.asked;
+            let plan = Plan {
+                name: asked.name.clone().unwrap_or_else(|| shell(&words(&arguments.command))),
+                command: arguments.command.clone(),
+                port: asked.port.map_or(Port::Given, Port::Fixed),
+                protocol,
+                patience: Duration::from_secs(asked.wait),
+                isolation: prepare()?,
+                claims: asked.claims.clone(),
+                again: again(),
+            };
+            let examination = one(&plan, &checks)?;
+            arguments.output.one(&examination)?;
+            ended(examination.status())
+        }
+    }
+}
+
+/// Goes where servers are examined, and hears the signals that end it.
+fn prepare() -> Result<Isolation, Failure> {
+    let isolation = enter();
+    heed_interrupts().map_err(|error| Failure::new(error.to_string()))?;
+    Ok(isolation)
+}
+
+fn one(plan: &Plan, checks: &[&Check]) -> Result<Examination, Failure> {
+    let examined = examine(plan, checks, progress);
+    wipe();
+    examined.map_err(|trouble| {
+        if trouble.is_interrupt() {
+            return Failure { line: String::new(), status: 130 };
+        }
+        Failure { line: trouble.to_string(), status: 2 }
+    })
+}
+
+fn ended(status: u8) -> Result<(), Failure> {
+    if status == 0 { Ok(()) } else { Err(Failure { line: String::new(), status }) }
+}
+
+fn protocol(asked: &Asked) -> Result<Option<Protocol>, Failure> {
+    let shape = match (asked.one_shot, asked.persistent) {
+        (true, _) => Some(Shape::OneShot),
+        (_, true) => Some(Shape::Persistent),
+        _ => None,
+    };
+    let (Some(send), Some(expect)) = (&asked.send, &asked.expect) else {
+        return Ok(shape.map(|shape| Protocol { shape: Some(shape), ..Protocol::fibonacci() }));
+    };
+    let own = Protocol::own(send, expect, asked.heavy.as_deref());
+    let own = own.map_err(|what| Failure::usage(format!("error: {what}")))?;
+    Ok(Some(Protocol { shape, ..own }))
+}
+
+fn selection(arguments: &Arguments) -> Result<Vec<&'static Check>, Failure> {
+    for word in arguments.only.iter().chain(&arguments.skip) {
+        if !CHECKS.iter().any(|check| is_named(check, word)) {
+            return Err(Failure::usage(format!(
+                "error: no check '{word}'; `socklab examine --list` lists them"
+            )));
+        }
+    }
+    let is_asked = |check: &&&Check| {
+        let named = |words: &[String]| words.iter().any(|word| is_named(check, word));
+        let is_wanted = if arguments.only.is_empty() {
+            check.is_quick || !arguments.quick
+        } else {
+            named(&arguments.only)
+        };
+        is_wanted && !named(&arguments.skip)
+    };
+    let checks: Vec<_> = CHECKS.iter().filter(is_asked).copied().collect();
+    if checks.is_empty() {
+        return Err(Failure::usage("error: --skip leaves nothing of --only"));
+    }
+    Ok(checks)
+}
+
+/// Whether a word is a check's name, or its group's.
+fn is_named(check: &Check, word: &str) -> bool {
+    let word = word.to_ascii_uppercase();
+    check.id == word || (word.len() == 1 && check.id.starts_with(&word))
+}
+
+fn words(command: &[OsString]) -> Vec<String> {
+    command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// This command, to be given again: without the selection of checks, which the reader will make.
+fn again() -> String {
+    let mut all: Vec<String> = Vec::new();
+    let mut given = std::env::args().skip(1);
+    while let Some(word) = given.next() {
+        let name = word.split('=').next().unwrap_or_default();
+        match name {
+            "--" => {
+                all.push(word);
+                all.extend(given.by_ref());
+            }
+            "--only" | "--skip" => {
+                if name == word {
+                    given.next();
+                }
+            }
+            "--quick" => {}
+            _ => all.push(word),
+        }
+    }
+    format!("socklab {}", shell(&all))
+}
+
+/// Which check is under way, on a terminal only.
+fn progress(done: usize, all: usize, check: &Check) {
+    if io::stderr().is_terminal() {
+        let line = format!("\r\x1b[K{}/{all} {} {}", done + 1, check.id, check.name);
+        // Nobody misses it.
+        let _ = io::stderr().write_all(line.as_bytes());
+    }
+}
+
+fn wipe() {
+    if io::stderr().is_terminal() {
+        let _ = io::stderr().write_all(b"\r\x1b[K");
+    }
+}
+
+fn list() -> Result<(), Failure> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for (letter, group) in GROUPS {
+        let own = CHECKS.iter().filter(|check| check.id.starts_with(*letter));
+        for (number, check) in own.enumerate() {
+            if number == 0 {
+                writeln!(out, "{letter}  {group}")?;
+            }
+            let profile = if check.is_quick { "" } else { "  (not with --quick)" };
+            writeln!(out, "   {:4} {}{profile}", check.id, check.name)?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+fn explain(id: &str) -> Result<(), Failure> {
+    let Some(check) = CHECKS.iter().find(|check| check.id.eq_ignore_ascii_case(id)) else {
+        return Err(Failure::usage(format!(
+            "error: no check '{id}'; `socklab examine --list` lists them"
+        )));
+    };
+    let Check { id, name, does, sees, matters, remedy, source, .. } = check;
+    let parts = [
+        ("What is done", format!("It {does}.")),
+        ("What is seen", format!("It looks at {sees}.")),
+        ("Why it matters", format!("{}.", capital(matters))),
+        ("How to mend it", format!("{}.", capital(remedy))),
+        ("Where it says so", format!("{}.", capital(source))),
+    ];
+    let style = output::style();
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    writeln!(out, "{id} {name}")?;
+    for (title, text) in parts {
+        writeln!(out, "\n{title}")?;
+        style.paragraph(&text, &mut out)?;
+    }
+    Ok(out.flush()?)
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

@@ -1,0 +1,92 @@
+//! In which forms an examination is printed, and where.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::super::Failure;
+use crate::report::{Examination, Style, Suite, examination, matrix};
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Print the findings as JSON
+    #[arg(long, conflicts_with = "tap")]
+    json: bool,
+    /// Print the findings in the Test Anything Protocol
+    #[arg(long)]
+    tap: bool,
+    /// Write the findings as JUnit's XML, too
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write a page that explains itself, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the table of a suite as comma-separated values, too
+    #[arg(long, value_name = "FILE", requires = "suite")]
+    csv: Option<PathBuf>,
+}
+
+impl Arguments {
+    pub(super) fn one(&self, found: &Examination) -> Result<(), Failure> {
+        if let Some(path) = &self.html {
+            file(path, |out| examination::html::write(found, out))?;
+        }
+        if let Some(path) = &self.junit {
+            file(path, |out| examination::junit::write([found], out))?;
+        }
+        let mut out = BufWriter::new(io::stdout().lock());
+        if self.json {
+            examination::json::write(found, &mut out)?;
+        } else if self.tap {
+            examination::tap::write([found], &mut out)?;
+        } else {
+            examination::text::write(found, &style(), &mut out)?;
+        }
+        Ok(out.flush()?)
+    }
+
+    pub(super) fn several(&self, suite: &Suite) -> Result<(), Failure> {
+        if let Some(path) = &self.html {
+            file(path, |out| matrix::html::write(suite, out))?;
+        }
+        if let Some(path) = &self.csv {
+            file(path, |out| matrix::csv::write(suite, out))?;
+        }
+        if let Some(path) = &self.junit {
+            file(path, |out| examination::junit::write(&suite.examinations, out))?;
+        }
+        let mut out = BufWriter::new(io::stdout().lock());
+        if self.json {
+            examination::json::write_suite(suite, &mut out)?;
+        } else if self.tap {
+            examination::tap::write(&suite.examinations, &mut out)?;
+        } else {
+            matrix::text::write(suite, &style(), &mut out)?;
+        }
+        Ok(out.flush()?)
+    }
+}
+
+/// As wide as the terminal, with colour unless NO_COLOR is set; without a terminal neither.
+pub(super) fn style() -> Style {
+    let is_terminal = io::stdout().is_terminal();
+    let width = comfy_table::Table::new().width().filter(|_| is_terminal).map(usize::from);
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    Style { width, colour: is_terminal && !is_plain }
+}
+
+/// Writes a file whole, or says why it can't be.
+fn file(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let written = File::create(path).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        out.flush()
+    });
+    written
+        .map_err(|error| Failure { line: format!("error: {}: {error}", path.display()), status: 2 })
+}

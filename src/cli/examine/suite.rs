@@ -1,0 +1,67 @@
+//! Many servers, each examined by a process of its own.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+use super::super::Failure;
+use super::{Arguments, ended};
+use crate::examine::suite::{Entry, examine_all};
+use crate::subject::heed_interrupts;
+
+pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    let failed =
+        |what: String| Failure { line: format!("error: {}: {what}", path.display()), status: 2 };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    let entries = crate::examine::suite::parse(&text).map_err(failed)?;
+    heed_interrupts().map_err(|error| Failure::new(error.to_string()))?;
+    let examiner = examiner(arguments)?;
+    let jobs = arguments
+        .jobs
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let suite = examine_all(&entries, &examiner, jobs, progress);
+    super::wipe();
+    let suite = suite.map_err(|trouble| {
+        let status = if trouble.is_interrupt() { 130 } else { 2 };
+        let line = if trouble.is_interrupt() { String::new() } else { trouble.to_string() };
+        Failure { line, status }
+    })?;
+    arguments.output.several(&suite)?;
+    ended(suite.status())
+}
+
+/// The command that examines one of them; its name and its own command follow.
+fn examiner(arguments: &Arguments) -> Result<Vec<OsString>, Failure> {
+    let asked = &arguments.asked;
+    let mut words: Vec<OsString> =
+        vec![std::env::current_exe()?.into(), "examine".into(), "--json".into()];
+    let mut option = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            words.push(format!("{name}={value}").into());
+        }
+    };
+    option("--wait", Some(asked.wait.to_string()));
+    option("--port", asked.port.map(|port| port.to_string()));
+    option("--claims", asked.claims.clone());
+    option("--send", asked.send.clone());
+    option("--expect", asked.expect.clone());
+    option("--heavy", asked.heavy.clone());
+    option("--only", (!arguments.only.is_empty()).then(|| arguments.only.join(",")));
+    option("--skip", (!arguments.skip.is_empty()).then(|| arguments.skip.join(",")));
+    let flags = [
+        ("--quick", arguments.quick),
+        ("--one-shot", asked.one_shot),
+        ("--persistent", asked.persistent),
+    ];
+    words.extend(flags.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| OsString::from(name)));
+    Ok(words)
+}
+
+/// Which server is done, on a terminal only.
+fn progress(done: usize, all: usize, entry: &Entry) {
+    if io::stderr().is_terminal() {
+        let line = format!("\r\x1b[K{done}/{all} {}", super::super::one_line(&entry.name));
+        // Nobody misses it.
+        let _ = io::stderr().write_all(line.as_bytes());
+    }
+}

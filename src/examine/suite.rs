@@ -1,0 +1,194 @@
+//! Many servers: each is examined by a process of its own, several side by side.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::Trouble;
+use crate::posix::signal::{SIGTERM, kill};
+use crate::report::examination::json;
+use crate::report::{Examination, Suite};
+use crate::subject::until;
+
+/// A server of a suite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What the report calls it.
+    pub name: String,
+    /// How it is started.
+    pub command: Vec<String>,
+}
+
+/// Reads a suite: on each line a name, a colon and a command with a shell's quoting; `#` begins a comment.
+///
+/// # Errors
+///
+/// Which line says something else, in words.
+pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let wrong = |what: &str| format!("line {}: {what}: {line}", number + 1);
+        let Some((name, command)) = line.split_once(':') else {
+            return Err(wrong("no colon between a name and a command"));
+        };
+        let (name, Some(command)) = (name.trim().to_owned(), shlex::split(command)) else {
+            return Err(wrong("a quotation that does not end"));
+        };
+        if name.is_empty() || command.is_empty() {
+            return Err(wrong("a name and a command are needed"));
+        }
+        if entries.iter().any(|entry| entry.name == name) {
+            return Err(wrong("the name is there already"));
+        }
+        entries.push(Entry { name, command });
+    }
+    if entries.is_empty() {
+        return Err(String::from("no server in it: a line is a name, a colon and a command"));
+    }
+    Ok(entries)
+}
+
+/// An examiner at work.
+struct Worker {
+    child: Child,
+    at: usize,
+    said: std::thread::JoinHandle<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Worker {
+    fn start(examiner: &[OsString], at: usize, entry: &Entry) -> Result<Self, String> {
+        let Some((program, words)) = examiner.split_first() else {
+            return Err(String::from("no examiner"));
+        };
+        let mut child = Command::new(program)
+            .args(words)
+            .arg(format!("--name={}", entry.name))
+            .arg("--")
+            .args(&entry.command)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{}: {error}", program.to_string_lossy()))?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let said = std::thread::spawn(move || {
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            // What is cut off is no JSON, and is said to be none.
+            let _ = stdout.map(|mut stdout| stdout.read_to_end(&mut out));
+            let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut err));
+            (out, err)
+        });
+        Ok(Self { child, at, said })
+    }
+
+    fn found(self, entry: &Entry) -> Examination {
+        let (out, err) = self.said.join().unwrap_or_default();
+        json::read(&out).unwrap_or_else(|error| {
+            let said = String::from_utf8_lossy(&err).trim().to_owned();
+            let why =
+                if said.is_empty() { format!("the examiner's answer: {error}") } else { said };
+            nothing(entry, why)
+        })
+    }
+}
+
+fn nothing(entry: &Entry, why: String) -> Examination {
+    Examination {
+        server: entry.name.clone(),
+        command: entry.command.clone(),
+        isolation: String::new(),
+        identity: None,
+        findings: Vec::new(),
+        trouble: Some(why),
+        seconds: 0.0,
+    }
+}
+
+/// Examines them, `jobs` side by side; `examiner` is the command that examines one and prints JSON, `tell` is called
+/// after each, with how many are done and how many there are.
+///
+/// # Errors
+///
+/// Only if the user has ended it; then nothing is left of any.
+pub fn examine_all(
+    entries: &[Entry],
+    examiner: &[OsString],
+    jobs: usize,
+    mut tell: impl FnMut(usize, usize, &Entry),
+) -> Result<Suite, Trouble> {
+    let begun = Instant::now();
+    let mut found: Vec<Option<Examination>> = vec![None; entries.len()];
+    let mut waiting = entries.iter().enumerate();
+    let mut working: Vec<Worker> = Vec::new();
+    let mut done = 0;
+    while done < entries.len() {
+        while working.len() < jobs.max(1)
+            && let Some((at, entry)) = waiting.next()
+        {
+            match Worker::start(examiner, at, entry) {
+                Ok(worker) => working.push(worker),
+                Err(why) => {
+                    found[at] = Some(nothing(entry, why));
+                    done += 1;
+                }
+            }
+        }
+        let ended = until(Duration::from_secs(1), || {
+            Ok(working.iter_mut().position(|worker| !matches!(worker.child.try_wait(), Ok(None))))
+        });
+        match ended {
+            Ok(None) => {}
+            Ok(Some(number)) => {
+                let worker = working.swap_remove(number);
+                let at = worker.at;
+                found[at] = Some(worker.found(&entries[at]));
+                done += 1;
+                tell(done, entries.len(), &entries[at]);
+            }
+            Err(error) => {
+                for mut worker in working {
+                    // It ends what it has started, and then itself.
+                    let _ = kill(worker.child.id() as i32, SIGTERM);
+                    let _ = worker.child.wait();
+                }
+                return Err(error.into());
+            }
+        }
+    }
+    let examinations = found.into_iter().flatten().collect();
+    Ok(Suite { examinations, seconds: begun.elapsed().as_secs_f64() })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lines() {
+        let text =
+            "# a class\n\nanna: ./anna {port}\n bob : python3 'my server.py' --port {port}\n";
+        let entries = parse(text).unwrap();
+        assert_eq!(
+            entries[0],
+            Entry { name: "anna".into(), command: vec!["./anna".into(), "{port}".into()] }
+        );
+        assert_eq!(entries[1].command, ["python3", "my server.py", "--port", "{port}"]);
+        for wrong in ["", "# nobody", "anna", "anna:", ": ./x", "a: 'x", "a: x\na: y"] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".*") {
+            let _ = parse(&text);
+        }
+    }
+}

@@ -4,7 +4,9 @@
 //! The way is seccomp's user notification: without privilege, exact over all processes and threads of a
 //! subject, and without a stop. What it can't see: what a ring of io_uring does; the calls of a program
 //! for another architecture (i386 on x86-64); and a call that was already being waited in when counting
-//! began. A program that is set-user-ID gets nothing by that behind a gate.
+//! began. What a gate changes: a program that is set-user-ID gets nothing by that, one that wants such a
+//! gate of its own is refused it (`EBUSY`), and a task that waits for an answer sleeps (in /proc, `wchan`
+//! is `seccomp_do_user_notification`) before it sleeps in the call itself.
 //!
 //! The listener is handed over by the child itself, in a message, and not fetched by the parent out of
 //! the child (`pidfd_getfd`): that would take the right to trace it, which Yama or another user id
@@ -63,7 +65,8 @@ impl fmt::Display for Sysno {
     }
 }
 
-/// A call that has been answered.
+/// A call that has been answered. One that a signal interrupts and the kernel makes anew (accept() after
+/// a handler with `SA_RESTART`, any clone()) comes anew, as it does in strace's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call {
     /// Who made it: the thread, as this process sees its id; 0 if it does not see it.
@@ -156,6 +159,7 @@ const MAX_ERRNO: c_int = 4095;
 #[derive(Default)]
 struct State {
     installed: bool,
+    /// Why there is no gate.
     refused: Option<Error>,
     over: bool,
     counting: bool,
@@ -294,7 +298,7 @@ impl Tap {
     /// # Errors
     ///
     /// What the subject's own setting up failed with: `EBUSY` if the examiner is behind such a gate
-    /// itself. Those of `poll`.
+    /// itself. `EINVAL` of `ioctl` where the kernel is too old to let a call through. Those of `poll`.
     pub fn until_installed(&self, deadline: Deadline) -> Result<bool> {
         wait(&mut [pollfd::new(&self.shared.settled, POLLIN)], deadline)?;
         let state = self.shared.state();
@@ -435,7 +439,9 @@ impl Supervisor {
         for (at, listener) in self.listeners.iter().enumerate() {
             let found = fds[at].revents();
             if found & POLLIN != 0 {
-                if self.answer(listener).is_err() {
+                if let Err(error) = self.answer(listener) {
+                    // From here on the listed calls do not exist: better than to wait for ever.
+                    self.shared.state().refused = Some(error);
                     gone.push(at);
                 }
             } else if found & POLLHUP != 0 {
@@ -490,7 +496,7 @@ impl Supervisor {
     ///
     /// # Errors
     ///
-    /// What the kernel takes no answer with: there will be none, and no call through this listener again.
+    /// What the kernel takes no answer with: `EINVAL` before Linux 5.5, where no call can be let through.
     fn answer(&self, listener: &OwnedFd) -> Result<()> {
         let asked = match seccomp_notif_recv(listener) {
             Ok(asked) => asked,

@@ -412,11 +412,10 @@ pub fn manners(server: &Server) -> Result<(bool, Shape), Trouble> {
         )));
     }
     if !server.is_tcp {
-        server.until(|| Ok(server.ended().is_some() || server.is_at_rest()))?;
-        return Ok((server.ended().is_some(), Shape::Persistent));
+        return Ok((has_ended(server)?, Shape::Persistent));
     }
     if let Some(shape) = server.protocol.shape {
-        return Ok((server.ended().is_some(), shape));
+        return Ok((has_ended(server)?, shape));
     }
     // It closes the connection, or ends, or waits for more.
     let mut rested = 0;
@@ -426,11 +425,20 @@ pub fn manners(server: &Server) -> Result<(bool, Shape), Trouble> {
     })?;
     let first = client.take()?;
     if first.end != End::Open {
-        server.until(|| Ok(server.ended().is_some() || server.is_at_rest()))?;
-        return Ok((server.ended().is_some(), Shape::OneShot));
+        return Ok((has_ended(server)?, Shape::OneShot));
     }
     client.send(&server.protocol.request)?;
     let second = client.hear(server.patience.min(std::time::Duration::from_secs(1)))?;
     let is_more = second.is_some_and(|answer| answer.bytes.len() > first.bytes.len());
     Ok((false, if is_more { Shape::Persistent } else { Shape::OneShot }))
+}
+
+/// Whether a server that has answered has ended by itself, or waits for the next one.
+fn has_ended(server: &Server) -> Result<bool, Trouble> {
+    let mut rested = 0;
+    server.until(|| {
+        rested = if server.is_at_rest() { rested + 1 } else { 0 };
+        Ok(server.ended().is_some() || rested >= 20)
+    })?;
+    Ok(server.ended().is_some())
 }

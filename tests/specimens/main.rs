@@ -23,6 +23,7 @@ mod wire;
 
 mod clients;
 mod commands;
+mod lecture;
 mod look;
 mod table;
 mod tcp;

@@ -43,7 +43,7 @@ fn is_check(word: &str) -> bool {
 }
 
 /// The checks that stand before each colon of a cell: `H5, H6: why; D2: why`.
-fn following(cell: &str) -> Vec<String> {
+pub(crate) fn following(cell: &str) -> Vec<String> {
     let mut checks = Vec::new();
     for part in cell.split("; ").filter(|part| !part.is_empty()) {
         let Some((named, why)) = part.split_once(": ") else {

@@ -215,7 +215,11 @@ const FAULTS: &[(&str, Shows)] = &[
         dies(server)
     }),
     ("dies_of_its_children", |server| {
-        ask(&server, b"10\n");
+        let client = Client::connect(&server);
+        client.until_accepted();
+        // It waits for the next client when the child ends.
+        settled(&server);
+        client.send(b"10\n");
         until("the child has ended", || server.children().is_empty() || has_ended(&server));
         settled(&server);
         dies(server)

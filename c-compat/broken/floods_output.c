@@ -7,6 +7,6 @@ int main(int argc, char **argv)
     struct options options = arguments(argc, argv, SOCK_STREAM);
     /* The fault: more than anybody reads; where nobody does, it never listens. */
     for (int line = 0; line < 1024 * 1024; line++)
-        say("%-62d\n", line);
+        say("%-63d\n", line);
     return serve_all(listening_at(&options));
 }

@@ -16,8 +16,8 @@ static void advance_client(struct table *clients, int epfd, int connfd)
 {
     struct client *client = entry(clients, connfd);
     struct conversation *conversation = &client->conversation;
-    bool is_saying = conversation->length > 0;
-    enum progress progress = is_saying ? say_line(conversation, connfd) : hear_line(conversation, connfd);
+    enum progress progress = conversation->length > 0 ? MORE : hear_line(conversation, connfd);
+    if (conversation->length > 0) progress = say_line(conversation, connfd);
     /* One who does not read is not listened to either. */
     struct epoll_event event = {.events = conversation->length > 0 ? EPOLLOUT : EPOLLIN, .data.fd = connfd};
     if (progress != DONE && epoll_ctl(epfd, EPOLL_CTL_MOD, connfd, &event) == 0) return;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::c_program;
+use crate::support::c_program;
 
 /// How many checks each group of the catalogue has.
 const CHECKS: &[(char, u32)] = &[
@@ -20,14 +20,15 @@ const CHECKS: &[(char, u32)] = &[
     ('K', 7),
 ];
 
-struct Row {
-    specimen: String,
-    design: String,
-    fault: String,
+pub(crate) struct Row {
+    pub(crate) specimen: String,
+    pub(crate) design: String,
+    pub(crate) fault: String,
     /// The checks that have to name it; none for a command that can't be examined, or a sound one.
-    names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// What else may fail.
-    follows: Vec<String>,
+    pub(crate) follows: Vec<String>,
+    pub(crate) is_command: bool,
 }
 
 fn root(path: &str) -> PathBuf {
@@ -42,7 +43,7 @@ fn is_check(word: &str) -> bool {
 }
 
 /// The checks that stand before each colon of a cell: `H5, H6: why; D2: why`.
-fn following(cell: &str) -> Vec<String> {
+pub(crate) fn following(cell: &str) -> Vec<String> {
     let mut checks = Vec::new();
     for part in cell.split("; ").filter(|part| !part.is_empty()) {
         let Some((named, why)) = part.split_once(": ") else {
@@ -57,7 +58,7 @@ fn following(cell: &str) -> Vec<String> {
     checks
 }
 
-fn rows() -> Vec<Row> {
+pub(crate) fn rows() -> Vec<Row> {
     let text = fs::read_to_string(root("c-compat/broken/README.md")).unwrap();
     let table = text.split("<!-- specimens -->").nth(1).expect("the table begins");
     let table = table.split("<!-- end of specimens -->").next().expect("the table ends");
@@ -84,6 +85,7 @@ fn rows() -> Vec<Row> {
                 fault: fault.to_owned(),
                 names: checks,
                 follows: following(follows),
+                is_command,
             }
         })
         .collect()

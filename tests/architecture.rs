@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     (
         "report",
         &["report"],
-        &["serde", "serde_json", "askama", "csv", "quick_xml", "textwrap", "proptest"],
+        &["serde", "serde_json", "askama", "csv", "quick_xml", "textwrap", "proptest", "roxmltree"],
     ),
     (
         "examine",

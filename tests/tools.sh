@@ -15,6 +15,11 @@ header() { # header FILE PACKAGE
     [ -e "/usr/include/$1" ] || missing="$missing $2"
 }
 
+wished=
+wish() { # wish COMMAND PACKAGE: without it some tests say that they skip
+    command -v "$1" >/dev/null 2>&1 || wished="$wished $2"
+}
+
 if command -v apt-get >/dev/null 2>&1; then
     install='apt-get install -y --no-install-recommends'
     need nc netcat-openbsd; need python3 python3; need strace strace; need rdate rdate
@@ -25,6 +30,7 @@ if command -v apt-get >/dev/null 2>&1; then
     need nft nftables; need traceroute traceroute; need setpriv util-linux
     need socat socat; need tcpserver ucspi-tcp; need inetd openbsd-inetd
     need prove perl
+    wish chromium 'chromium fonts-dejavu-core'
 elif command -v dnf >/dev/null 2>&1; then
     install='dnf install -y'
     need nc netcat; need python3 python3; need strace strace; need rdate rdate
@@ -33,6 +39,7 @@ elif command -v dnf >/dev/null 2>&1; then
     file /etc/services setup; file /etc/protocols setup
     need valgrind valgrind; need prove perl-Test-Harness
     need nft nftables; need traceroute traceroute; need setpriv util-linux
+    wish chromium chromium
 elif command -v pacman >/dev/null 2>&1; then
     install='pacman -S --noconfirm'
     need nc openbsd-netcat; need python3 python; need strace strace
@@ -41,6 +48,7 @@ elif command -v pacman >/dev/null 2>&1; then
     file /etc/services iana-etc; file /etc/protocols iana-etc
     need valgrind valgrind
     need nft nftables; need traceroute traceroute; need setpriv util-linux
+    wish chromium 'chromium ttf-dejavu'
 elif command -v apk >/dev/null 2>&1; then
     install='apk add'
     need nc netcat-openbsd; need python3 python3; need strace strace
@@ -49,6 +57,7 @@ elif command -v apk >/dev/null 2>&1; then
     file /etc/services alpine-baselayout-data; file /etc/protocols alpine-baselayout-data
     need valgrind valgrind
     need nft nftables; need traceroute traceroute; need setpriv setpriv
+    wish chromium 'chromium font-dejavu'
 else
     install='your package manager:'
     need nc netcat-openbsd; need python3 python3; need strace strace
@@ -59,12 +68,17 @@ else
     need nft nftables; need traceroute traceroute; need setpriv util-linux
 fi
 
-[ -z "$missing" ] && exit 0
+[ -z "$missing$wished" ] && exit 0
 if [ "$(id -u)" = 0 ] && [ "$install" != 'your package manager:' ]; then
-    echo "installing$missing" >&2
+    echo "installing$missing$wished" >&2
     case $install in apt-get*) apt-get update -qq >/dev/null ;; esac
+    export DEBIAN_FRONTEND=noninteractive
     # shellcheck disable=SC2086
-    DEBIAN_FRONTEND=noninteractive $install $missing >/dev/null && exit 0
+    [ -z "$missing" ] || { $install $missing >/dev/null && missing=; }
+    # shellcheck disable=SC2086
+    [ -z "$wished" ] || { $install $wished >/dev/null && wished=; }
 fi
+[ -z "$wished" ] || echo "some tests skip without$wished: sudo $install$wished" >&2
+[ -z "$missing" ] && exit 0
 echo "the tests need$missing: sudo $install$missing" >&2
 exit 1

@@ -8,9 +8,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Failure;
+use super::file::write_whole;
 use crate::compare::align::{Accepted, Comparison, Row, Verdict, accepted, align};
+use crate::compare::normalise::Trace;
+use crate::compare::picture;
 use crate::compare::record::{Plan, record};
 use crate::compare::script;
+use crate::report::comparison::html::html;
+use crate::report::sequence::svg::svg;
 use crate::server::{Pool, find};
 use crate::subject::heed_interrupts;
 
@@ -21,6 +26,7 @@ Examples:
   socklab compare -- ./mine {port} -- ./yours {port}
   socklab compare --all threaded                 what is equal too
   socklab compare --script clients.txt select
+  socklab compare --html forked.html forked      a page with pictures of both runs
 
 Each is started under strace, asked by the same clients, one after the other, and stopped with SIGINT. {port}
 in an argument, and the variable PORT, are a free port; a server may take any other. The exit status is 1 if
@@ -41,6 +47,12 @@ pub(super) struct Arguments {
     /// How long anything may take, in seconds
     #[arg(long, value_name = "S", default_value_t = 10)]
     wait: u64,
+    /// Write a picture of both runs as SVG
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Write both pictures, the table and what differs as one page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Print the comparison as JSON
     #[arg(long)]
     json: bool,
@@ -61,12 +73,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             if failure.is_interrupt() {
                 return Failure { line: String::new(), status: 130 };
             }
-            let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
-            Failure { line: format!("{}: {failure}", words.join(" ")), status: 2 }
+            Failure { line: format!("{}: {failure}", words(command)), status: 2 }
         })
     };
     let (left, right) = (record(&one)?, record(&other)?);
     let comparison = align(&left, &right, &known);
+    if arguments.svg.is_some() || arguments.html.is_some() {
+        pictures(arguments, [(&title(&one), &left), (&title(&other), &right)], &comparison)?;
+    }
     if arguments.json {
         let line = serde_json::to_string(&comparison).map_err(io::Error::from)?;
         writeln!(io::stdout(), "{line}")?;
@@ -74,6 +88,41 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         print(&comparison, arguments.all)?;
     }
     if comparison.is_equal() { Ok(()) } else { Err(Failure { line: String::new(), status: 1 }) }
+}
+
+/// A command as a picture's title: a program below the working directory without the way there.
+fn title(command: &[OsString]) -> String {
+    let mut command = command.to_vec();
+    if let (Ok(here), Some(program)) = (std::env::current_dir(), command.first_mut())
+        && let Ok(below) = PathBuf::from(&program).strip_prefix(here)
+    {
+        *program = below.into();
+    }
+    words(&command)
+}
+
+/// Writes the files that are asked for.
+fn pictures(
+    arguments: &Arguments,
+    runs: [(&str, &Trace); 2],
+    comparison: &Comparison,
+) -> Result<(), Failure> {
+    let shown = picture::comparison(runs, comparison);
+    let failed = |error: &dyn std::fmt::Display| Failure::new(error.to_string());
+    if let Some(path) = &arguments.svg {
+        let text = svg(&shown.runs).map_err(|error| failed(&error))?;
+        write_whole(path, text.as_bytes())?;
+    }
+    if let Some(path) = &arguments.html {
+        let text = html(&shown).map_err(|error| failed(&error))?;
+        write_whole(path, text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn words(command: &[OsString]) -> String {
+    let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
+    words.join(" ")
 }
 
 type Commands = (Vec<OsString>, Vec<OsString>, Vec<Accepted>);

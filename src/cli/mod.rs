@@ -7,6 +7,7 @@ mod compare;
 mod designs;
 mod examine;
 mod experiment;
+mod file;
 mod knock;
 mod nc;
 mod netstat;

@@ -337,7 +337,7 @@ mod tests {
         };
         let steps = lines.iter().map(step).collect();
         let task = Task { role: String::from("child 1"), started: 0, steps };
-        Trace { tasks: vec![task], helpers: 0 }
+        Trace { tasks: vec![task], helpers: 0, clients: Vec::new() }
     }
 
     fn is_equal(left: &[&str], right: &[&str], rows: &str) -> bool {

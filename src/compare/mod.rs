@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 pub mod align;
+pub mod clients;
 pub mod normalise;
 pub mod parse;
+pub mod picture;
 pub mod record;
 pub mod script;
 mod start;

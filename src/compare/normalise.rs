@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::clients::Client;
 use super::parse::{Call, Event, Line, Outcome};
 use super::start;
 
@@ -14,6 +15,8 @@ pub struct Trace {
     pub tasks: Vec<Task>,
     /// How many other processes its start made use of.
     pub helpers: usize,
+    /// Its clients, if they were heard.
+    pub clients: Vec<Client>,
 }
 
 /// A process or a thread.
@@ -151,7 +154,7 @@ pub fn normalise(recorded: &[Recorded], root: u32) -> Trace {
     world.tasks.retain(|pid, _| steps.contains_key(pid) || *pid == start.server);
     let is_process = |pid: &&u32| !world.tasks.get(*pid).is_some_and(|made| made.is_thread);
     let helpers = start.helpers.iter().filter(is_process).count();
-    Trace { helpers, tasks: world.finish(start.server, steps, &started) }
+    Trace { tasks: world.finish(start.server, steps, &started), helpers, clients: Vec::new() }
 }
 
 /// Whether `siginfo_t` says that a process has sent it.

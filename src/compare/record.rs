@@ -9,8 +9,9 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::clients::{self, Act};
 use super::normalise::{Recorded, Trace, normalise};
 use super::parse::{Event, Nonsense, parse};
 use super::script::{self, Action, Step};
@@ -143,7 +144,8 @@ pub fn record(command: &[OsString], plan: &Plan) -> Result<Trace, Failure> {
     let usual = script::parse(usual).unwrap_or_default();
     let steps = plan.script.as_ref().unwrap_or(&usual);
     settle(root, plan.patience)?;
-    play(steps, reached, root, plan.patience)?;
+    let mut seen = Vec::new();
+    play(steps, reached, root, plan.patience, &mut seen)?;
     // Those that serve once have ended by themselves.
     let _ = kill(root as i32, SIGINT);
     if until(plan.patience, || Ok(subject.ended()))?.is_none() {
@@ -151,7 +153,8 @@ pub fn record(command: &[OsString], plan: &Plan) -> Result<Trace, Failure> {
     }
     drop(subject);
     let recorded = read(&folder.0)?;
-    Ok(normalise(&recorded, root))
+    clients::settle_in(&mut seen, &recorded);
+    Ok(Trace { clients: seen, ..normalise(&recorded, root) })
 }
 
 /// A port that nobody has at the moment.
@@ -178,7 +181,18 @@ struct Client {
     addr: SocketAddr,
 }
 
-fn play(steps: &[Step], reached: Reached, root: u32, patience: Duration) -> Result<(), Failure> {
+/// The time of day, which strace counts in too.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+fn play(
+    steps: &[Step],
+    reached: Reached,
+    root: u32,
+    patience: Duration,
+    seen: &mut Vec<clients::Client>,
+) -> Result<(), Failure> {
     let mut clients: HashMap<&str, Client> = HashMap::new();
     // Over UDP a port may be closed by now: whoever has learnt it asks no more.
     let mut refused: Vec<&str> = Vec::new();
@@ -195,8 +209,24 @@ fn play(steps: &[Step], reached: Reached, root: u32, patience: Duration) -> Resu
             EINTR => Failure::from(error),
             _ => Failure::Script(format!("client {name}: {error}")),
         };
+        let began = now();
+        let mut note = |new: Option<&Client>| {
+            seen.extend(new.map(|new| clients::Client {
+                name: step.client.clone(),
+                is_tcp: reached.is_tcp,
+                port: new.addr.port(),
+                connection: None,
+                acts: Vec::new(),
+            }));
+            if let Some(client) = seen.iter_mut().rfind(|client| client.name == name) {
+                let (word, text) = (step.action.word(), step.action.to_string());
+                client.acts.push(Act { word, text, at: began, spent: now() - began });
+            }
+        };
         if step.action == Action::Connect {
-            clients.insert(name, connect_to(reached, end).map_err(failed)?);
+            let client = connect_to(reached, end).map_err(failed)?;
+            note(Some(&client));
+            clients.insert(name, client);
             settle(root, patience)?;
             continue;
         }
@@ -247,6 +277,7 @@ fn play(steps: &[Step], reached: Reached, root: u32, patience: Duration) -> Resu
             }
             Action::Close => drop(clients.remove(name)),
         }
+        note(None);
         settle(root, patience)?;
     }
     Ok(())

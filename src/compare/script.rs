@@ -23,6 +23,34 @@ pub enum Action {
     Close,
 }
 
+impl Action {
+    /// The script's word for it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Accepted => "accepted",
+            Self::Send(_) => "send",
+            Self::Finish => "finish",
+            Self::Expect(_) => "expect",
+            Self::End => "end",
+            Self::Reset => "reset",
+            Self::Close => "close",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())?;
+        match self {
+            Self::Send(bytes) | Self::Expect(bytes) if !bytes.is_empty() => {
+                write!(f, " \"{}\"", bytes.escape_ascii())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What one client does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {

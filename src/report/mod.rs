@@ -2,8 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod comparison;
 pub mod examination;
 pub mod matrix;
+pub mod sequence;
 
 mod escape;
 mod style;

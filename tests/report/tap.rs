@@ -53,7 +53,7 @@ fn letters(examination: &Examination) -> String {
 #[test]
 fn perl_reads_each_test_and_its_evidence() {
     let Some(read) = parsed(&shown(&lecture())) else { return };
-    assert_eq!(read, "pppppsf2sf \n");
+    assert_eq!(read, "pppppsf5sf \n");
     let Some(read) = parsed(&shown(&hostile())) else { return };
     let tests: String = read.chars().filter(|c| "pfs".contains(*c)).collect();
     assert_eq!(tests, letters(&hostile()), "{read}");
@@ -68,7 +68,7 @@ fn several_servers_are_one_document() {
     assert!(text.contains("\nok 16 - anna: D8 empty connection\n"), "{text}");
     assert!(text.contains("\nnot ok 19 - bert: examination\n"), "{text}");
     let Some(read) = parsed(&text) else { return };
-    assert_eq!(read, "pppppsf2sfppppppp2ppf \n");
+    assert_eq!(read, "pppppsf5sfppppppp5ppf \n");
     assert_eq!(
         written(|out| tap::write([], out)),
         "TAP version 13\n1..0 # SKIP nothing was checked\n"

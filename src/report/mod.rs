@@ -18,7 +18,7 @@ pub use escape::{shell, visible};
 pub use style::Style;
 
 /// The catalogue's groups in its order: the letter that an id begins with, and what the checks are about.
-pub const GROUPS: [(char, &str); 11] = [
+pub const GROUPS: &[(char, &str)] = &[
     ('A', "start and contract"),
     ('B', "service"),
     ('C', "design"),

@@ -65,6 +65,7 @@ pub(crate) fn lecture() -> Examination {
     findings[6].evidence = lines(&[
         "/proc/4711/schedstat: 964 ms of 970 ms",
         "/proc/4711/syscall: recvfrom(4) = 0, again and again",
+        "it said: Traceback (most recent call last):\n  File \"fib.py\", line 7\nKeyboardInterrupt\n",
     ]);
     findings[6].transcript =
         lines(&["connect 127.0.0.1:9000", "close", "probe \"10\\n\": no answer in 0.97 s"]);

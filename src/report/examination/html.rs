@@ -1,11 +1,12 @@
 //! An examination as one page that needs nothing else: no script, no picture, no network.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use askama::Template;
 
 use super::super::{Examination, Finding, Verdict, shell, visible};
-use super::{duration, groups, remarkable, summary};
+use super::{duration, groups, lines, remarkable, summary};
 
 /// Writes the page.
 pub fn write(examination: &Examination, out: &mut impl Write) -> io::Result<()> {
@@ -73,8 +74,7 @@ pub(in crate::report) struct Card {
 
 impl Card {
     pub(in crate::report) fn new(finding: &Finding, anchor: String, open: bool) -> Self {
-        let shown =
-            |lines: &[String]| lines.iter().map(|line| visible(line).into_owned()).collect();
+        let shown = |texts: &[String]| lines(texts).map(Cow::into_owned).collect();
         Self {
             anchor,
             class: class(finding.verdict),
@@ -123,7 +123,7 @@ fn page(examination: &Examination) -> Page {
         design: examination.identity.as_ref().map(|identity| Design {
             name: visible(&identity.design).into_owned(),
             method: visible(&identity.method).into_owned(),
-            evidence: identity.evidence.iter().map(|line| visible(line).into_owned()).collect(),
+            evidence: lines(&identity.evidence).map(Cow::into_owned).collect(),
         }),
         trouble: examination.trouble.as_deref().map(|trouble| visible(trouble).into_owned()),
         summary: visible(&summary(examination)).into_owned(),

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::super::{Examination, Finding, Verdict, finite, shell, visible};
-use super::{groups, summary};
+use super::{groups, lines, summary};
 
 /// Writes one document for all of them.
 ///
@@ -107,7 +107,7 @@ fn properties<W: Write>(examination: &Examination, writer: &mut Xml<'_, W>) -> i
     if let Some(identity) = &examination.identity {
         rows.push(("design", identity.design.clone()));
         rows.push(("method", identity.method.clone()));
-        rows.push(("evidence", lines(&identity.evidence, "; ")));
+        rows.push(("evidence", lines(&identity.evidence).collect::<Vec<_>>().join("; ")));
     }
     for verdict in Verdict::ALL {
         rows.push((verdict.word(), examination.count(verdict).to_string()));
@@ -146,20 +146,17 @@ fn case<W: Write>(finding: &Finding, class: &str, writer: &mut Xml<'_, W>) -> io
 
 fn body(finding: &Finding) -> String {
     let mut body = String::new();
-    for (title, lines) in [("evidence", &finding.evidence), ("client", &finding.transcript)] {
-        if !lines.is_empty() {
-            let lines = self::lines(lines, "\n  ");
-            body += &format!("{title}:\n  {lines}\n");
+    for (title, texts) in [("evidence", &finding.evidence), ("client", &finding.transcript)] {
+        let mut lines = lines(texts).peekable();
+        if lines.peek().is_some() {
+            body += &format!("{title}:\n");
         }
+        lines.for_each(|line| body += &format!("  {line}\n"));
     }
     if let Some(remedy) = &finding.remedy {
         body += &format!("remedy: {}\n", visible(remedy));
     }
     body + &format!("source: {}\nrepeat: {}\n", visible(&finding.source), visible(&finding.repeat))
-}
-
-fn lines(lines: &[String], between: &str) -> String {
-    lines.iter().map(|line| visible(line)).collect::<Vec<_>>().join(between)
 }
 
 /// Readers refuse a name that is empty.

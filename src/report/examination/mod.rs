@@ -6,7 +6,9 @@ pub mod junit;
 pub mod tap;
 pub mod text;
 
-use super::{Examination, Finding, GROUPS, Verdict, finite};
+use std::borrow::Cow;
+
+use super::{Examination, Finding, GROUPS, Verdict, finite, visible};
 
 /// Findings of one group of the catalogue.
 pub(super) struct Group<'a> {
@@ -74,6 +76,11 @@ pub(super) fn summary_with(examination: &Examination, blank: char) -> String {
 pub(super) fn ids(examination: &Examination, verdict: Verdict) -> Vec<&str> {
     let found = examination.findings.iter().filter(|finding| finding.verdict == verdict);
     found.map(|finding| finding.id.as_str()).collect()
+}
+
+/// The lines of a list of evidence: what a server has printed may be several in one.
+pub(super) fn lines(texts: &[String]) -> impl Iterator<Item = Cow<'_, str>> {
+    texts.iter().flat_map(|text| text.lines()).map(visible)
 }
 
 /// The verdict's word, in capitals only where it is bad news.

@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 
 use super::super::{Examination, Finding, Verdict, finite, shell, visible};
-use super::summary;
+use super::{lines, summary};
 
 /// Writes one document for all of them. FAIL and BROKEN are `not ok`, and so is a server that could not be
 /// examined; N/A and BLOCKED are skipped, all else is `ok`. Of several servers, each test begins with the name.
@@ -80,8 +80,8 @@ fn test(number: usize, prefix: &str, finding: &Finding, out: &mut impl Write) ->
 
 /// A literal block: it needs no escapes but those that are in it already. A blank at its beginning would be
 /// taken for more indentation.
-fn block(key: &str, lines: &[String], out: &mut impl Write) -> io::Result<()> {
-    let lines = lines.iter().map(|line| visible(line).trim().to_owned());
+fn block(key: &str, texts: &[String], out: &mut impl Write) -> io::Result<()> {
+    let lines = lines(texts).map(|line| line.trim().to_owned());
     let mut lines = lines.filter(|line| !line.is_empty()).peekable();
     if lines.peek().is_some() {
         writeln!(out, "  {key}: |")?;

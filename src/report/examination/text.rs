@@ -6,7 +6,7 @@ use textwrap::core::display_width;
 
 use super::super::style::{Cell, UNBROKEN, wrap_command};
 use super::super::{Examination, Finding, Style, Verdict, shell, visible};
-use super::{duration, groups, remarkable, summary_with};
+use super::{duration, groups, lines, remarkable, summary_with};
 
 /// How much of it a person reads here; the other forms have all of it.
 const LINES: usize = 40;
@@ -107,12 +107,14 @@ fn details(finding: &Finding, style: &Style, out: &mut impl Write) -> io::Result
     })
 }
 
-fn list(label: &str, lines: &[String], style: &Style, out: &mut impl Write) -> io::Result<()> {
-    for (at, line) in lines.iter().take(LINES).enumerate() {
-        style.labelled(if at == 0 { label } else { "" }, INDENT, &cut(line), out)?;
+fn list(label: &str, texts: &[String], style: &Style, out: &mut impl Write) -> io::Result<()> {
+    let mut lines = lines(texts);
+    for (at, line) in lines.by_ref().take(LINES).enumerate() {
+        style.labelled(if at == 0 { label } else { "" }, INDENT, &cut(&line), out)?;
     }
-    if lines.len() > LINES {
-        let more = format!("(and {} lines more: --json has them)", lines.len() - LINES);
+    let more = lines.count();
+    if more > 0 {
+        let more = format!("(and {more} lines more: --json has them)");
         style.labelled("", INDENT, &more, out)?;
     }
     Ok(())

@@ -41,11 +41,13 @@ TOOLS := gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname 
 	FORCE
 .DELETE_ON_ERROR:
 
+# One program that writes once, so that a full disk is met once; the environment needs no quotes.
+help: export SHOWN_DESIGNS = $(DESIGNS)
+help: export SHOWN_VARIABLES = PORT=$(PORT) BIND=$(BIND) HOST=$(HOST) N=$(N) DESIGN=$(DESIGN) ARGS=$(ARGS)
 help: ## this list
-	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo
-	@echo "  designs: $(DESIGNS)"
-	@echo "  variables: PORT=$(PORT) BIND=$(BIND) HOST=$(HOST) N=$(N) DESIGN=$(DESIGN) ARGS=$(ARGS)"
+	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 } END { \
+		print "\n  designs: " ENVIRON["SHOWN_DESIGNS"]; print "  variables: " ENVIRON["SHOWN_VARIABLES"] }' \
+		$(MAKEFILE_LIST) 2>/dev/null || { echo 'make help: it could not all be written' >&2; exit 1; }
 
 build: $(SOCKLAB) c ## build the Rust program and the C twins
 

@@ -254,7 +254,7 @@ impl Arguments {
                 Where::Port(host.map(String::from), port)
             }
         };
-        let mut transfer = Transfer::new(rules);
+        let mut transfer = Transfer::new(rules)?;
         Ok(listen::serve(&place, self.keep, options, &mut transfer, report)?)
     }
 
@@ -268,7 +268,7 @@ impl Arguments {
             if self.zero {
                 return Ok(());
             }
-            return Ok(Transfer::new(rules).run(&sockfd, path)?);
+            return Ok(Transfer::new(rules)?.run(&sockfd, path)?);
         }
         let [host, words @ ..] = &self.words[..] else {
             return usage("a host and a port are needed; socklab nc --help shows examples");
@@ -278,7 +278,7 @@ impl Arguments {
         }
         let ranges: Result<Vec<_>, _> = words.iter().map(|word| self.ports(word, 1)).collect();
         let ports = ranges.map_err(Ended::Usage)?.into_iter().flatten();
-        let mut transfer = if self.zero { None } else { Some(Transfer::new(rules)) };
+        let mut transfer = if self.zero { None } else { Some(Transfer::new(rules)?) };
         let mut done = Err(nc::Failure::Told);
         for (at, port) in ports.enumerate() {
             if let Some(interval) = options.interval.filter(|_| at > 0) {

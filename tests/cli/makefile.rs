@@ -56,6 +56,21 @@ fn help_is_what_make_alone_says() {
     assert_eq!(make(&[]), make(&["help"]));
 }
 
+#[test]
+fn a_full_disk_is_one_line_and_makes() {
+    let mut make = Command::new(bin().join("make"));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    make.arg("help").current_dir(root()).stdout(full);
+    for variable in MAKE_VARIABLES {
+        make.env_remove(variable);
+    }
+    let output = make.output().expect("make runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert!(lines.len() == 2 && lines[0].starts_with("make help: "), "{stderr}");
+}
+
 /// Where there is no liburing, one C program says so; a compiler that fails finds none.
 #[test]
 fn a_missing_liburing_is_named() {

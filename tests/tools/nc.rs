@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::thread;
 
+use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{FlowArg, tcflow};
 use nix::unistd::Pid;
 use socklab::net::to_c;
 use socklab::posix::sys_socket::{
@@ -17,6 +19,7 @@ use socklab::posix::sys_socket::{
     listen, setsockopt, socket,
 };
 use socklab::posix::sys_un::sockaddr_un;
+use socklab::tool::netstat::{Kind, Selection, look};
 
 use crate::support;
 
@@ -148,6 +151,51 @@ fn a_call_says_what_openbsds_nc_says() {
         assert_eq!(stderr(&our), stderr(&their), "{args:?}");
         assert_eq!(our.stdout, their.stdout, "{args:?}");
     }
+}
+
+/// Whoever looks at a screen that stands still can still type, and the connection goes on.
+#[test]
+fn a_terminal_that_is_stopped_stops_nothing_else() {
+    let terminal = openpty(None, None).expect("a terminal");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port().to_string();
+    tcflow(&terminal.slave, FlowArg::TCOOFF).expect("it stops");
+    let mut command = ours();
+    command.args(["127.0.0.1", &port]).stdin(Stdio::piped());
+    command.stdout(terminal.slave.try_clone().expect("a descriptor"));
+    let mut client = Running(command.spawn().expect("it starts"));
+    let (mut peer, _) = listener.accept().expect("a connection");
+    peer.write_all(b"from the peer\n").expect("written");
+    // What it has taken it would now print.
+    let selection = Selection {
+        tcp: true,
+        udp: false,
+        ipv4: true,
+        ipv6: false,
+        kind: Kind::Connected,
+        bound: false,
+        holders: false,
+    };
+    let taken = || {
+        let seen = look(&selection).expect("the table");
+        let local = peer.peer_addr().expect("connected");
+        let row = seen.rows.into_iter().find(|row| row.local == local && row.inode != 0);
+        row.expect("its row").recv_q == 0
+    };
+    while !taken() {
+        thread::yield_now();
+    }
+    let mut stdin = client.0.stdin.take().expect("piped");
+    stdin.write_all(b"typed\n").expect("written");
+    let mut line = [0; 6];
+    peer.read_exact(&mut line).expect("it goes on");
+    assert_eq!(&line, b"typed\n");
+    tcflow(&terminal.slave, FlowArg::TCOON).expect("it goes on");
+    let mut printed = [0; 15];
+    File::from(terminal.master).read_exact(&mut printed).expect("it is printed");
+    assert_eq!(&printed, b"from the peer\r\n");
+    drop((stdin, peer));
+    assert_eq!(client.status(), Some(0));
 }
 
 /// Where the queue of a listening socket is full, the kernel drops who asks: nobody answers.

@@ -17,6 +17,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
 use serde_json::Value;
 use socklab::net::{family, from_c, to_c};
+use socklab::posix::error::ENETUNREACH;
 use socklab::posix::netinet_in::{IPPROTO_IPV6, IPV6_V6ONLY};
 use socklab::posix::sys_socket::{
     SO_REUSEADDR, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, accept4, bind, connect,
@@ -101,7 +102,11 @@ fn address(fd: &OwnedFd) -> SocketAddr {
 
 fn connected(kind: i32, to: &SocketAddr) -> OwnedFd {
     let fd = of(kind, to, false);
-    connect(&fd, &to_c(to)).expect("connect");
+    // The route to the long address may go once more while the network is being set up.
+    while let Err(error) = connect(&fd, &to_c(to)) {
+        assert_eq!(error.errno(), ENETUNREACH, "{error}");
+        std::thread::yield_now();
+    }
     fd
 }
 
@@ -747,6 +752,20 @@ fn it_watches_until_nobody_reads() {
         let ended = child.wait_with_output().expect("it ends");
         assert_eq!((ended.status.code(), ended.stderr.len()), (Some(1), 0));
     });
+}
+
+/// netstat adds them where neither TCP nor UDP is asked for.
+#[test]
+fn the_unix_domain_is_left_to_ss() {
+    let help = text(socklab().args(["netstat", "--help"]));
+    assert!(help.contains("Unix domain") && help.contains("ss -x"), "{help}");
+    let _unix = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
+    for options in ["-p", "-a", "-lp"] {
+        let rows = ours(&[options, "-n"]);
+        let others =
+            rows.lines().skip(2).filter(|row| !row.starts_with("tcp") && !row.starts_with("udp"));
+        assert_eq!(others.count(), 0, "{rows}");
+    }
 }
 
 #[test]

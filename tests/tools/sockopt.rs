@@ -332,6 +332,22 @@ fn shows(name: &str) {
     }
 }
 
+/// Nobody else's ports are in its way, nor is the state of the machine's network.
+#[test]
+fn reuseaddr_is_shown_in_a_network_of_its_own() {
+    let has = Command::new("unshare")
+        .args(["-Urn", "unshare", "-Urn", "ip", "link", "set", "lo", "up"])
+        .output();
+    if !has.is_ok_and(|has| has.status.success()) {
+        return eprintln!("skipped: no network of its own can be had here");
+    }
+    let mut command = Command::new("unshare");
+    // Its loopback interface is down.
+    command.args(["-Urn", env!("CARGO_BIN_EXE_socklab"), "sockopt", "show", "SO_REUSEADDR"]);
+    let output = command.stdin(Stdio::null()).output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+}
+
 #[test]
 fn who_has_no_privilege_sees_the_same() {
     for name in ["SO_KEEPALIVE", "TCP_USER_TIMEOUT", "IP_TTL"] {

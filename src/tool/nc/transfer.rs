@@ -1,15 +1,16 @@
 //! Both directions at once: standard input to the socket, the socket to standard output.
 
 use std::fs::File;
-use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileTypeExt;
+use std::io::{self, IoSlice, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::time::{Duration, Instant};
 
 use super::{Failure, interrupted};
 use crate::linux::pipe::{F_SETPIPE_SZ, fcntl_pipe};
 use crate::linux::pwritev2::{RWF_NOWAIT, pwritev2};
-use crate::posix::error::{EAGAIN, EOPNOTSUPP, EPIPE};
+use crate::posix::error::{EAGAIN, EIO, EOPNOTSUPP, EPIPE};
+use crate::posix::fcntl::{O_NOCTTY, O_NONBLOCK};
 use crate::posix::poll::{POLLERR, POLLHUP, POLLIN, POLLOUT, poll, pollfd};
 use crate::posix::sys_socket::*;
 use crate::posix::unistd::{read, write};
@@ -100,7 +101,7 @@ impl Buffer {
 /// How standard output is written without waiting for who reads it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Output {
-    /// A file or a terminal: it takes what it is given.
+    /// A file, which takes what it is given, or a terminal.
     Plain,
     /// A pipe: its flags are shared with other programs, so the call says that it must not block.
     Pipe,
@@ -113,7 +114,7 @@ enum Output {
 pub struct Transfer {
     rules: Rules,
     input: io::Stdin,
-    output: io::Stdout,
+    output: OwnedFd,
     kind: Output,
     up: Buffer,
     down: Buffer,
@@ -141,16 +142,22 @@ struct Link<'a> {
 
 impl Transfer {
     /// Of this process's standard input and output.
-    pub fn new(rules: Rules) -> Self {
-        let output = io::stdout();
-        let kind = kind_of(&output);
+    ///
+    /// # Errors
+    ///
+    /// Where there is no descriptor left.
+    pub fn new(rules: Rules) -> std::result::Result<Self, Failure> {
+        let (output, kind) = output().map_err(|error| {
+            let number = error.raw_os_error().unwrap_or(EIO);
+            local(Error::new("fcntl", number), "a copy of standard output")
+        })?;
         // Larger pipes, and whoever is at their other end is woken less often. What is no pipe refuses, and so
         // does a system that has set a lower limit.
         let input = io::stdin();
         let _ = fcntl_pipe(&input, F_SETPIPE_SZ, PIPE_SIZE);
         let _ = fcntl_pipe(&output, F_SETPIPE_SZ, PIPE_SIZE);
         let input_over = rules.no_input;
-        Self {
+        Ok(Self {
             rules,
             input,
             output,
@@ -162,7 +169,7 @@ impl Transfer {
             had_cr: false,
             quit_at: None,
             received: 0,
-        }
+        })
     }
 
     /// Prints what arrives, of whomever, and sends nothing.
@@ -445,13 +452,25 @@ fn local(error: Error, what: &str) -> Failure {
     Failure::Local(format!("{error} ({what})"))
 }
 
-fn kind_of(output: &io::Stdout) -> Output {
-    let copy = output.as_fd().try_clone_to_owned();
-    match copy.map(File::from).and_then(|file| file.metadata()) {
+/// Standard output, to be written without waiting.
+fn output() -> io::Result<(OwnedFd, Output)> {
+    let stdout = io::stdout();
+    if stdout.is_terminal() {
+        // It may stand still (Ctrl-S). Its flags are shared with other programs, those of another opening are not;
+        // where it may not be opened, because it is another user's, it is waited for.
+        let mut options = File::options();
+        let options = options.write(true).custom_flags(O_NONBLOCK | O_NOCTTY);
+        if let Ok(terminal) = options.open("/proc/self/fd/1") {
+            return Ok((terminal.into(), Output::Plain));
+        }
+    }
+    let output = File::from(stdout.as_fd().try_clone_to_owned()?);
+    let kind = match output.metadata() {
         Ok(data) if data.file_type().is_fifo() => Output::Pipe,
         Ok(data) if data.file_type().is_socket() => Output::Socket,
         _ => Output::Plain,
-    }
+    };
+    Ok((output.into(), kind))
 }
 
 /// What is left until then, rounded up, for poll(); -1 for ever.

@@ -144,7 +144,7 @@ const SHARE: usize = 512;
 const FEW_SHARES: usize = 4;
 
 /// Nor with fewer processes than this.
-const FEW_PROCESSES: usize = 64;
+const FEW_PROCESSES: usize = 32;
 
 /// A process with many descriptors.
 #[derive(Debug)]
@@ -162,7 +162,7 @@ fn search(pids: Vec<c_int>, wanted: &Arc<[u32]>) -> Found {
     let mut large = Vec::new();
     let workers = if pids.len() < FEW_PROCESSES { 1 } else { processors() };
     let wanted_by_all = Arc::clone(wanted);
-    for (more, rest) in in_parallel(workers, pids.len(), 8, move |range| {
+    for (more, rest) in in_parallel(workers, pids.len(), 2, move |range| {
         let (mut found, mut large) = (Found::default(), Vec::new());
         for &pid in pids.get(range).unwrap_or(&[]) {
             large.extend(look_into(pid, &wanted_by_all, &mut found));

@@ -1,13 +1,15 @@
 //! Which sockets are ready for what: the lecture's lists, made with real sockets and asked of `select`,
 //! `poll` and epoll.
 
+mod make;
 mod situations;
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use serde::{Serialize, Serializer};
 
-use self::situations::{Made, SITUATIONS};
+use self::make::Made;
+use self::situations::SITUATIONS;
 use super::loopback::{kernel, received, set_nonblocking, wait_for};
 use super::returned::{done, name as errno_name, said};
 use crate::linux::epoll::*;

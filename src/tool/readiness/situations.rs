@@ -1,36 +1,10 @@
-//! The situations: what is expected of each, and a function that makes it.
-
-use std::os::fd::OwnedFd;
+//! The situations, and what is expected of each.
 
 use super::Call::{Accept, AwaitReset, Getpeername, Recv, RecvOob, Send, SoError};
 use super::List::{Exception, Readable, Writable};
-use super::{Situation, never};
-use crate::net::to_c;
-use crate::posix::Result;
-use crate::posix::error::EINPROGRESS;
+use super::Situation;
+use super::make::*;
 use crate::posix::poll::*;
-use crate::posix::sys_socket::*;
-use crate::posix::unistd::close;
-use crate::tool::loopback::*;
-
-/// A socket in a situation.
-pub(super) struct Made {
-    pub(super) sockfd: OwnedFd,
-    /// A read of nothing is then not the end of file.
-    pub(super) datagrams: bool,
-    /// The other sockets that the situation lives by.
-    _others: Vec<OwnedFd>,
-}
-
-impl Made {
-    fn of(sockfd: OwnedFd, others: impl IntoIterator<Item = OwnedFd>) -> Result<Self> {
-        Ok(Self { sockfd, datagrams: false, _others: others.into_iter().collect() })
-    }
-
-    fn of_udp(sockfd: OwnedFd, others: impl IntoIterator<Item = OwnedFd>) -> Result<Self> {
-        Ok(Self { datagrams: true, ..Self::of(sockfd, others)? })
-    }
-}
 
 const ALL: i16 = POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP;
 
@@ -98,7 +72,7 @@ pub(super) const SITUATIONS: &[Situation] = &[
         list: Readable,
         clause: BYTE,
         what: "UDP: a fresh socket",
-        make: || Made::of_udp(udp()?, []),
+        make: fresh_udp,
         select: "010",
         events: POLLOUT,
         then: &[(Recv, "EAGAIN"), (Send, "EDESTADDRREQ")],
@@ -158,7 +132,7 @@ pub(super) const SITUATIONS: &[Situation] = &[
         list: Readable,
         clause: ACCEPT,
         what: "listening, nobody is there",
-        make: || Made::of(listener()?.0, []),
+        make: nobody_waits,
         select: "000",
         events: 0,
         then: &[(Accept, "EAGAIN")],
@@ -218,7 +192,7 @@ pub(super) const SITUATIONS: &[Situation] = &[
         list: Readable,
         clause: ERROR,
         what: "TCP: a fresh socket",
-        make: || Made::of(tcp()?, []),
+        make: fresh_tcp,
         select: "110",
         events: POLLOUT | POLLHUP,
         then: &[(SoError, "0"), (Recv, "ENOTCONN"), (Send, "EPIPE")],
@@ -335,202 +309,3 @@ pub(super) const SITUATIONS: &[Situation] = &[
         differs: "the third set is for urgent data alone",
     },
 ];
-
-/// The wait has ended with what was waited for.
-fn happened(it_did: bool) -> Result<()> {
-    if it_did { Ok(()) } else { Err(never("poll")) }
-}
-
-fn five_bytes() -> Result<Made> {
-    let (client, server) = connected()?;
-    send(&client, b"12345", 0)?;
-    happened(wait_for_bytes(&server, 5)?)?;
-    Made::of(server, [client])
-}
-
-fn nothing() -> Result<Made> {
-    let (client, server) = connected()?;
-    Made::of(server, [client])
-}
-
-fn below_the_mark() -> Result<Made> {
-    let (client, server) = connected()?;
-    set(&server, SO_RCVLOWAT, 10)?;
-    send(&client, b"12345", 0)?;
-    happened(wait_for_bytes(&server, 5)?)?;
-    Made::of(server, [client])
-}
-
-fn datagram(bytes: &[u8]) -> Result<Made> {
-    let (receiver, addr) = bound(udp()?)?;
-    sendto(udp()?, bytes, 0, &to_c(&addr))?;
-    happened(wait_for(&receiver, POLLIN)?)?;
-    Made::of_udp(receiver, [])
-}
-
-fn peer_closed() -> Result<Made> {
-    let (client, server) = connected()?;
-    close(server)?;
-    happened(wait_for(&client, POLLRDHUP)?)?;
-    Made::of(client, [])
-}
-
-fn peer_shut() -> Result<Made> {
-    let (client, server) = connected()?;
-    shutdown(&server, SHUT_WR)?;
-    happened(wait_for(&client, POLLRDHUP)?)?;
-    Made::of(client, [server])
-}
-
-fn both_shut() -> Result<Made> {
-    let (client, server) = connected()?;
-    shutdown(&client, SHUT_WR)?;
-    shutdown(&server, SHUT_WR)?;
-    happened(wait_for(&client, POLLHUP)?)?;
-    Made::of(client, [server])
-}
-
-fn own_reading_shut() -> Result<Made> {
-    let (client, server) = connected()?;
-    shutdown(&server, SHUT_RD)?;
-    Made::of(server, [client])
-}
-
-fn own_reading_shut_and_bytes() -> Result<Made> {
-    let (client, server) = connected()?;
-    shutdown(&server, SHUT_RD)?;
-    send(&client, b"12345", 0)?;
-    happened(wait_for_bytes(&server, 5)?)?;
-    Made::of(server, [client])
-}
-
-fn client_waits() -> Result<Made> {
-    let (listenfd, addr) = listener()?;
-    let client = tcp()?;
-    connect(&client, &to_c(&addr))?;
-    happened(wait_for(&listenfd, POLLIN)?)?;
-    Made::of(listenfd, [client])
-}
-
-fn client_gone(accepted: bool) -> Result<Made> {
-    let (listenfd, addr) = listener()?;
-    let client = tcp()?;
-    connect(&client, &to_c(&addr))?;
-    happened(wait_for(&listenfd, POLLIN)?)?;
-    let far = name(&client)?;
-    reset(client)?;
-    happened(until(|| Ok(state_between(addr, far) == "none"))?)?;
-    if !accepted {
-        return Made::of(listenfd, []);
-    }
-    let (server, _) = accept4(&listenfd, SOCK_CLOEXEC)?;
-    Made::of(server, [listenfd])
-}
-
-fn peer_reset(before: &[u8]) -> Result<Made> {
-    let (client, server) = connected()?;
-    if !before.is_empty() {
-        send(&client, before, 0)?;
-        happened(wait_for_bytes(&server, before.len())?)?;
-    }
-    reset(client)?;
-    happened(wait_for(&server, POLLERR)?)?;
-    Made::of(server, [])
-}
-
-/// A client whose send buffer is of this size, and a peer that does not read.
-fn to_who_does_not_read() -> Result<(OwnedFd, OwnedFd)> {
-    let (listenfd, addr) = bound(tcp()?)?;
-    set(&listenfd, SO_RCVBUF, 1)?;
-    listen(&listenfd, 5)?;
-    let client = tcp()?;
-    set(&client, SO_SNDBUF, 200_000)?;
-    connect(&client, &to_c(&addr))?;
-    let (server, _) = accept4(&listenfd, SOCK_CLOEXEC)?;
-    Ok((client, server))
-}
-
-fn nearly_full() -> Result<Made> {
-    let (client, server) = to_who_does_not_read()?;
-    let enough = until(|| {
-        // In this order: what was acknowledged before has made its room before.
-        let acknowledged = nothing_under_way(&client)?;
-        let mut fds = [pollfd::new(&client, POLLOUT)];
-        if poll(&mut fds, 0)? == 1 {
-            send(&client, &[b'x'; 1000], MSG_DONTWAIT | MSG_NOSIGNAL)?;
-            return Ok(false);
-        }
-        Ok(acknowledged)
-    })?;
-    happened(enough)?;
-    Made::of(client, [server])
-}
-
-fn full() -> Result<Made> {
-    let (client, server) = to_who_does_not_read()?;
-    fill_up(&client)?;
-    Made::of(client, [server])
-}
-
-fn own_writing_shut() -> Result<Made> {
-    let (client, server) = connected()?;
-    shutdown(&client, SHUT_WR)?;
-    Made::of(client, [server])
-}
-
-/// Begins to connect, without waiting for it.
-fn begin(addr: &sockaddr_storage) -> Result<OwnedFd> {
-    let client = tcp()?;
-    set_nonblocking(&client)?;
-    match connect(&client, addr) {
-        Err(error) if error.errno() != EINPROGRESS => Err(error),
-        _ => Ok(client),
-    }
-}
-
-fn connecting() -> Result<Made> {
-    // Its queue holds one, and drops the SYN of the next.
-    let (listenfd, addr) = bound(tcp()?)?;
-    listen(&listenfd, 0)?;
-    let first = tcp()?;
-    connect(&first, &to_c(&addr))?;
-    happened(wait_for(&listenfd, POLLIN)?)?;
-    Made::of(begin(&to_c(&addr))?, [listenfd, first])
-}
-
-fn connect_done() -> Result<Made> {
-    let (listenfd, addr) = listener()?;
-    let client = begin(&to_c(&addr))?;
-    happened(wait_for(&client, POLLOUT)?)?;
-    Made::of(client, [listenfd])
-}
-
-fn connect_refused() -> Result<Made> {
-    // The port is closed as long as this socket has it.
-    let (closed, addr) = bound(tcp()?)?;
-    let client = begin(&to_c(&addr))?;
-    happened(wait_for(&client, POLLERR)?)?;
-    Made::of(client, [closed])
-}
-
-fn udp_refused() -> Result<Made> {
-    // Closed to us: the socket that has the port is connected to another, to itself.
-    let (closed, addr) = bound(udp()?)?;
-    connect(&closed, &to_c(&addr))?;
-    let sockfd = udp()?;
-    connect(&sockfd, &to_c(&addr))?;
-    send(&sockfd, b"x", 0)?;
-    happened(wait_for(&sockfd, POLLERR)?)?;
-    Made::of_udp(sockfd, [closed])
-}
-
-fn urgent(before: &[u8]) -> Result<Made> {
-    let (client, server) = connected()?;
-    if !before.is_empty() {
-        send(&client, before, 0)?;
-    }
-    send(&client, b"!", MSG_OOB)?;
-    let events = if before.is_empty() { POLLPRI } else { POLLPRI | POLLIN };
-    happened(wait_for(&server, events)?)?;
-    Made::of(server, [client])
-}

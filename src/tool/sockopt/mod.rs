@@ -1,108 +1,25 @@
 //! The options of sockets: what they are by default, what can be set, and what they do.
 
+mod list;
 pub mod options;
 pub mod show;
+mod socket;
 mod value;
 
 use std::ffi::c_int;
 use std::fmt;
-use std::os::fd::OwnedFd;
 
 use serde::Serialize;
 
-use self::options::{ABSENT, Absent, OPTIONS, On, Opt, find};
+pub use self::list::{Cell, Default, List, Row, Setting, list};
+use self::options::{ABSENT, OPTIONS, On, Opt, find};
+pub use self::socket::{Family, Protocol, SOCKETS, Socket};
 pub use self::value::{Kind, Value};
-use super::loopback::kernel;
 use super::returned;
+use crate::posix::Error;
 use crate::posix::error::*;
 use crate::posix::netinet_in::{IPPROTO_IP, IPPROTO_IPV6};
-use crate::posix::sys_socket::*;
-use crate::posix::{Error, Result};
-
-/// Which socket is asked: a fresh one of this type and family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Socket {
-    /// TCP or UDP.
-    pub protocol: Protocol,
-    /// IPv4 or IPv6.
-    pub family: Family,
-}
-
-/// `SOCK_STREAM` or `SOCK_DGRAM`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Protocol {
-    /// `SOCK_STREAM`
-    #[serde(rename = "tcp")]
-    Tcp,
-    /// `SOCK_DGRAM`
-    #[serde(rename = "udp")]
-    Udp,
-}
-
-/// `AF_INET` or `AF_INET6`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Family {
-    /// `AF_INET`
-    #[serde(rename = "ipv4")]
-    V4,
-    /// `AF_INET6`
-    #[serde(rename = "ipv6")]
-    V6,
-}
-
-/// The four that a table has columns for.
-pub const SOCKETS: [Socket; 4] = [
-    Socket { protocol: Protocol::Tcp, family: Family::V4 },
-    Socket { protocol: Protocol::Tcp, family: Family::V6 },
-    Socket { protocol: Protocol::Udp, family: Family::V4 },
-    Socket { protocol: Protocol::Udp, family: Family::V6 },
-];
-
-impl fmt::Display for Socket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let protocol = match self.protocol {
-            Protocol::Tcp => "TCP",
-            Protocol::Udp => "UDP",
-        };
-        let family = match self.family {
-            Family::V4 => "IPv4",
-            Family::V6 => "IPv6",
-        };
-        write!(f, "{protocol} over {family}")
-    }
-}
-
-impl Socket {
-    fn open(self) -> Result<OwnedFd> {
-        let domain = match self.family {
-            Family::V4 => AF_INET,
-            Family::V6 => AF_INET6,
-        };
-        let r#type = match self.protocol {
-            Protocol::Tcp => SOCK_STREAM,
-            Protocol::Udp => SOCK_DGRAM,
-        };
-        socket(domain, r#type | SOCK_CLOEXEC, 0)
-    }
-
-    /// Whether the option is made for such a socket.
-    pub fn suits(self, option: &Opt) -> bool {
-        let protocol = match option.on {
-            On::Tcp => self.protocol == Protocol::Tcp,
-            On::Udp => self.protocol == Protocol::Udp,
-            On::Any | On::Raw => true,
-        };
-        protocol && (option.level != IPPROTO_IPV6 || self.family == Family::V6)
-    }
-
-    /// The one that is asked if nobody says which.
-    pub fn of(option: &Opt, protocol: Option<Protocol>, v6: bool) -> Self {
-        let suitable = if option.on == On::Udp { Protocol::Udp } else { Protocol::Tcp };
-        let v6 = v6 || option.level == IPPROTO_IPV6;
-        let family = if v6 { Family::V6 } else { Family::V4 };
-        Self { protocol: protocol.unwrap_or(suitable), family }
-    }
-}
+use crate::posix::sys_socket::SOL_SOCKET;
 
 /// What was asked, of which socket.
 #[derive(Debug, Serialize)]
@@ -298,185 +215,6 @@ fn remedy(option: &Opt, socket: Socket, error: &Error) -> String {
     }
 }
 
-/// What one kind of socket has for an option.
-#[derive(Debug, Serialize)]
-pub struct Cell {
-    /// The socket.
-    #[serde(flatten)]
-    pub socket: Socket,
-    /// Its default, or the name of the error with which it can't be read.
-    #[serde(flatten)]
-    pub default: Default,
-    /// Whether it took the value that it has; not tried where there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub set: Option<Setting>,
-    #[serde(skip)]
-    suits: bool,
-}
-
-/// A default, or why there is none.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Default {
-    /// The value of a fresh socket.
-    Default(Value),
-    /// The name of an error.
-    Error(String),
-}
-
-/// Whether it can be set.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Setting {
-    /// It can.
-    Yes,
-    /// It can't: the name of the error.
-    No(String),
-}
-
-/// A row of the table of options.
-#[derive(Debug, Serialize)]
-pub struct Row {
-    /// C's name.
-    pub option: &'static str,
-    /// The level's.
-    pub level: &'static str,
-    /// C's number.
-    pub number: c_int,
-    /// The type of its value.
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    /// What it is for.
-    pub clause: &'static str,
-    /// Where Linux differs from the slide.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub differs: &'static str,
-    /// On each kind of socket.
-    pub sockets: Vec<Cell>,
-    #[serde(skip)]
-    changes: bool,
-}
-
-/// The table of options.
-#[derive(Debug, Serialize)]
-pub struct List {
-    /// The release of the Linux kernel.
-    pub kernel: String,
-    /// The options that there are.
-    pub options: Vec<Row>,
-    /// The one that there is not.
-    pub absent: &'static Absent,
-}
-
-/// Asks fresh sockets for all options, and sets each to what it is.
-///
-/// # Errors
-///
-/// Those of `socket`; where there is no IPv6, its cells are left out.
-pub fn list() -> Result<List> {
-    let mut options = Vec::new();
-    for option in OPTIONS {
-        let mut sockets = Vec::new();
-        for socket in SOCKETS {
-            match socket.open() {
-                Ok(sockfd) => sockets.push(cell(&sockfd, socket, option)),
-                Err(error) if error.errno() == EAFNOSUPPORT && socket.family == Family::V6 => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let Opt { name, level_name, number, kind, clause, differs, .. } = *option;
-        let changes = matches!(kind, Kind::Cookie | Kind::Clock);
-        let (option, level, kind) = (name, level_name, kind.name());
-        options.push(Row { option, level, number, kind, clause, differs, sockets, changes });
-    }
-    Ok(List { kernel: kernel(), options, absent: &ABSENT })
-}
-
-fn cell(sockfd: &OwnedFd, socket: Socket, option: &Opt) -> Cell {
-    let suits = socket.suits(option);
-    match value::get(sockfd, option) {
-        Err(error) => {
-            let default = Default::Error(returned::name(error.errno()));
-            Cell { socket, default, set: None, suits }
-        }
-        Ok(value) => {
-            let set = match value::set(sockfd, option, &value) {
-                Ok(()) => Setting::Yes,
-                Err(error) => Setting::No(returned::name(error.errno())),
-            };
-            Cell { socket, default: Default::Default(value), set: Some(set), suits }
-        }
-    }
-}
-
-impl Row {
-    /// The defaults in few words: each value once, with the sockets that have it. Sockets where it can't be
-    /// read are passed over; if all are, the error of those that the option is made for.
-    pub fn defaults(&self) -> String {
-        let known = |cell: &Cell| match &cell.default {
-            Default::Default(_) if self.changes => Some(String::from("always another")),
-            Default::Default(value) => Some(value.to_string()),
-            Default::Error(_) => None,
-        };
-        let found = self.grouped(known);
-        if !found.is_empty() {
-            return found;
-        }
-        self.grouped(|cell| match &cell.default {
-            Default::Error(name) if cell.suits => Some(name.clone()),
-            _ => None,
-        })
-    }
-
-    /// Whether it can be set, in few words.
-    pub fn settable(&self) -> String {
-        let found = self.grouped(|cell| match cell.set.as_ref()? {
-            Setting::Yes => Some(String::from("yes")),
-            Setting::No(name) => Some(name.clone()),
-        });
-        if found.is_empty() { String::from("-") } else { found }
-    }
-
-    /// The different words for its sockets, each with those that have it, unless all do that have any.
-    fn grouped(&self, word: impl Fn(&Cell) -> Option<String>) -> String {
-        let mut groups: Vec<(String, Vec<Socket>)> = Vec::new();
-        for cell in &self.sockets {
-            let Some(word) = word(cell) else { continue };
-            match groups.iter_mut().find(|(known, _)| *known == word) {
-                Some((_, sockets)) => sockets.push(cell.socket),
-                None => groups.push((word, vec![cell.socket])),
-            }
-        }
-        if let [(word, _)] = &groups[..] {
-            return word.clone();
-        }
-        let lines = groups.iter().map(|(word, sockets)| format!("{word} {}", short(sockets)));
-        lines.collect::<Vec<_>>().join("\n")
-    }
-}
-
-/// `TCP`, `IPv6`, or one by one.
-fn short(sockets: &[Socket]) -> String {
-    let all = |test: &dyn Fn(&Socket) -> bool| sockets.len() > 1 && sockets.iter().all(test);
-    for (name, protocol) in [("TCP", Protocol::Tcp), ("UDP", Protocol::Udp)] {
-        if all(&|socket| socket.protocol == protocol) {
-            return String::from(name);
-        }
-    }
-    for (name, family) in [("IPv4", Family::V4), ("IPv6", Family::V6)] {
-        if all(&|socket| socket.family == family) {
-            return String::from(name);
-        }
-    }
-    let names = sockets.iter().map(|socket| match (socket.protocol, socket.family) {
-        (Protocol::Tcp, Family::V4) => "TCP",
-        (Protocol::Tcp, Family::V6) => "TCP6",
-        (Protocol::Udp, Family::V4) => "UDP",
-        (Protocol::Udp, Family::V6) => "UDP6",
-    });
-    names.collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -505,16 +243,6 @@ mod tests {
         for word in ["", "_", "SO_", "SO_NOSUCH", "\u{e9}"] {
             assert!(named(word).unwrap_err().contains("socklab sockopt list"), "{word}");
         }
-    }
-
-    #[test]
-    fn which_socket_is_asked() {
-        let of =
-            |name: &str, protocol, v6| Socket::of(find(name).unwrap(), protocol, v6).to_string();
-        assert_eq!(of("SO_RCVBUF", None, false), "TCP over IPv4");
-        assert_eq!(of("UDP_GRO", None, true), "UDP over IPv6");
-        assert_eq!(of("IPV6_V6ONLY", None, false), "TCP over IPv6");
-        assert_eq!(of("TCP_NODELAY", Some(Protocol::Udp), false), "UDP over IPv4");
     }
 
     proptest! {

@@ -176,6 +176,14 @@ impl<'a> Journal<'a> {
         }
     }
 
+    /// What this program sees of a whole demonstration in a network of its own; false where none can be had.
+    fn alone(&mut self, name: &str) -> bool {
+        let seen = namespaces::run(&alone(name));
+        let had = seen.is_ok();
+        seen.into_iter().flatten().for_each(|seen| self.add(seen));
+        had
+    }
+
     /// Something can't be shown here.
     fn left_out(&mut self, what: impl Into<String>) {
         self.left_out.push(what.into());

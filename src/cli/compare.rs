@@ -163,7 +163,7 @@ fn commands(arguments: &Arguments) -> Result<Commands, Failure> {
     let mut halves = arguments.commands.split(|word| word == "--");
     match (halves.next(), halves.next(), halves.next()) {
         (Some(one), Some(other), None) if !one.is_empty() && !other.is_empty() => {
-            Ok((one.to_vec(), other.to_vec(), accepted(TWINS, &["all"])))
+            Ok((one.to_vec(), other.to_vec(), accepted(TWINS, &["commands", "all"])))
         }
         _ => Err(Failure::usage("error: two commands are compared: -- COMMAND ... -- COMMAND ...")),
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::clients::Client;
 use super::parse::{Call, Event, Line, Outcome};
+use super::parse::{Call, Event, Line, Outcome, opened};
 use super::start;
 
 /// A server's run.
@@ -140,6 +141,7 @@ pub fn normalise(recorded: &[Recorded], root: u32) -> Trace {
             Event::Stopped(name) => (String::new(), format!("--- stopped by {name} ---"), 0.0),
             Event::Exited(status) => (String::new(), format!("+++ exited with {status} +++"), 0.0),
             Event::Killed(name) => (String::new(), format!("+++ killed by {name} +++"), 0.0),
+            Event::Mode(said) => (String::new(), format!("+++ {said} +++"), 0.0),
             Event::Superseded => (String::new(), String::from("+++ superseded +++"), 0.0),
         };
         let mut step = Step { call, text, at: at - begin, spent };
@@ -381,12 +383,19 @@ impl World {
     fn plain(&mut self, pid: u32, arg: &str) -> String {
         let mut text = String::new();
         let mut rest = arg;
-        while let Some(at) = rest.find('<') {
+        while let Some(at) = rest.find(['<', '"']) {
+            if rest.as_bytes()[at] == b'"' {
+                let end = at + string(&rest[at..]);
+                text.push_str(&rest[..end]);
+                rest = &rest[end..];
+                continue;
+            }
             let digits =
                 rest[..at].len() - rest[..at].trim_end_matches(|c: char| c.is_ascii_digit()).len();
             let Some((fd, what, length)) = descriptor(&rest[at - digits..]) else {
-                text.push_str(&rest[..=at]);
-                rest = &rest[at + 1..];
+                let end = at + opened(&rest[at..]).max(1);
+                text.push_str(&rest[..end]);
+                rest = &rest[end..];
                 continue;
             };
             text.push_str(&rest[..at - digits]);
@@ -467,16 +476,25 @@ impl World {
 /// `3<TCP:[127.0.0.1:9000]>` at the beginning of a text: the number, what it is open on, and how long
 /// that is.
 pub(super) fn descriptor(text: &str) -> Option<(u32, &str, usize)> {
-    let (number, rest) = text.split_once('<')?;
-    let fd = number.parse().ok()?;
-    let mut from = 0;
-    loop {
-        let end = from + rest[from..].find('>')?;
-        if !rest[..end].ends_with('-') {
-            return Some((fd, &rest[..end], number.len() + 1 + end + 1));
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let fd = text[..digits].parse().ok()?;
+    let length = opened(&text[digits..]);
+    let what = text[digits..digits + length].strip_prefix('<')?;
+    let what = what.trim_end_matches("(deleted)").strip_suffix('>')?;
+    Some((fd, what, digits + length))
+}
+
+/// How long a quoted string at the beginning of a text is.
+fn string(text: &str) -> usize {
+    let mut bytes = text.bytes().enumerate().skip(1);
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'\\' => drop(bytes.next()),
+            b'"' => return at + 1,
+            _ => {}
         }
-        from = end + 1;
     }
+    text.len()
 }
 
 /// What a descriptor is called that nobody was seen to make.

@@ -36,6 +36,8 @@ pub enum Event {
     Killed(String),
     /// Another thread's execve() has taken its place.
     Superseded,
+    /// What strace says of its instruction set: `runs in 32 bit mode.`
+    Mode(String),
 }
 
 /// A system call.
@@ -106,6 +108,8 @@ pub fn parse(text: &str) -> Result<Vec<Line>, Nonsense> {
             lines.push(Line { pid, at: time, event });
         } else if let Some(rest) = body.strip_prefix("<... ") {
             let (name, rest) = rest.split_once(" resumed>").ok_or_else(nonsense)?;
+            let rest = rest.trim_start();
+            let rest = rest.strip_prefix(UNFINISHED).unwrap_or(rest);
             // A call that had begun before strace came has no beginning here.
             let (index, begun) = open.remove(&pid).unwrap_or_else(|| {
                 let call = Call::never(name);
@@ -114,7 +118,7 @@ pub fn parse(text: &str) -> Result<Vec<Line>, Nonsense> {
             });
             let begun = begun.trim_end();
             let space = if begun.ends_with(',') { " " } else { "" };
-            let whole = call(&format!("{begun}{space}{}", rest.trim_start()));
+            let whole = call(&format!("{begun}{space}{rest}"));
             lines[index].event = Event::Call(whole.ok_or_else(nonsense)?);
         } else {
             let event = event(body).ok_or_else(nonsense)?;
@@ -124,11 +128,17 @@ pub fn parse(text: &str) -> Result<Vec<Line>, Nonsense> {
     Ok(lines)
 }
 
+const UNFINISHED: &str = "<unfinished ...>";
+
 /// The beginning of a call that has not returned yet, or not before strace left, or whose line is the
 /// last one and cut.
 fn interrupted(body: &str, is_last: bool) -> Option<&str> {
-    let begun = body.strip_suffix("<unfinished ...>").or(body.strip_suffix("<detached ...>"));
-    begun.or_else(|| (is_last && body.contains('(') && event(body).is_none()).then_some(body))
+    let begun = body.strip_suffix(UNFINISHED).or(body.strip_suffix("<detached ...>"));
+    // A thread whose execve() succeeds goes on as the first one.
+    let changed = body.rsplit_once("<pid changed to ").filter(|(_, to)| to.ends_with(" ...>"));
+    begun
+        .or(changed.map(|(begun, _)| begun))
+        .or_else(|| (is_last && body.contains('(') && event(body).is_none()).then_some(body))
 }
 
 /// `[pid 12]`, `12` and the time of `-t`, `-tt`, `-ttt`, if they are there, and what follows.
@@ -180,6 +190,10 @@ fn event(body: &str) -> Option<Event> {
         }
         return said.starts_with("superseded by execve in pid ").then_some(Event::Superseded);
     }
+    if let Some(said) = body.strip_prefix("[ Process PID=") {
+        let said = said.strip_suffix(" ]")?;
+        return said.split_once(' ').map(|(_, said)| Event::Mode(said.to_owned()));
+    }
     call(body).map(Event::Call)
 }
 
@@ -200,7 +214,11 @@ fn call(text: &str) -> Option<Call> {
     }
     let (args, rest) = arguments(rest)?;
     let mut call = Call { args, ..Call::never(name) };
+    if call.args.last().is_some_and(|arg| arg == UNFINISHED) {
+        call.args.pop();
+    }
     let mut rest = rest.trim_start().strip_prefix('=')?.trim();
+    rest = rest.strip_suffix("<unavailable>").unwrap_or(rest).trim_end();
     if let Some((before, spent)) = rest.strip_suffix('>').and_then(|rest| rest.rsplit_once(" <"))
         && let Ok(spent) = spent.parse()
     {
@@ -216,12 +234,10 @@ fn call(text: &str) -> Option<Call> {
 }
 
 fn outcome(text: &str) -> Option<Outcome> {
-    let (value, note) = match text.split_once(' ') {
-        // What it is open on may have a space in it.
-        _ if text.contains('<') && !text.contains(" (") => (text, ""),
-        Some((value, note)) => (value, note.trim()),
-        None => (text, ""),
-    };
+    // What it is open on may have a space in it.
+    let opened = text.find(|c: char| !c.is_ascii_digit()).map_or(0, |at| at + opened(&text[at..]));
+    let end = text[opened..].find(' ').map_or(text.len(), |at| opened + at);
+    let (value, note) = (&text[..end], text[end..].trim());
     if value == "?" {
         let code = note.split(' ').next().unwrap_or_default();
         return Some(if code.starts_with("ERESTART") {
@@ -238,6 +254,39 @@ fn outcome(text: &str) -> Option<Outcome> {
     begins_well.then(|| Outcome::Returned(value.to_owned(), note.to_owned()))
 }
 
+/// How long is what a descriptor is open on, which stands behind its number: `<TCP:[127.0.0.1:9000]>`,
+/// `</dev/null<char 1:3>>`, `</tmp/gone>(deleted)`; 0 where there is none.
+///
+/// strace escapes angle brackets and quotes in a file's name, but neither in that of a UNIX socket, which
+/// is quoted, nor the arrow between the two ends of a connection.
+pub(super) fn opened(text: &str) -> usize {
+    if !text.starts_with('<') || text.starts_with("<<") {
+        return 0;
+    }
+    let is_file = text.starts_with("</");
+    let mut depth = 0_usize;
+    let mut is_quoted = false;
+    let mut bytes = text.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'\\' => drop(bytes.next()),
+            b'"' => is_quoted = !is_quoted,
+            _ if is_quoted => {}
+            b'-' if !is_file && text[at + 1..].starts_with('>') => drop(bytes.next()),
+            b'<' => depth += 1,
+            b'>' if depth > 1 => depth -= 1,
+            b'>' => {
+                let is_gone = text[at + 1..].starts_with(DELETED);
+                return at + 1 + if is_gone { DELETED.len() } else { 0 };
+            }
+            _ => {}
+        }
+    }
+    0
+}
+
+const DELETED: &str = "(deleted)";
+
 /// The arguments up to the parenthesis that closes them, and what follows it.
 fn arguments(text: &str) -> Option<(Vec<String>, &str)> {
     let mut args = Vec::new();
@@ -252,15 +301,12 @@ fn arguments(text: &str) -> Option<(Vec<String>, &str)> {
                     _ => {}
                 }
             },
-            // What a descriptor is open on: strace escapes an angle bracket in a name, but not the
-            // arrow between two addresses.
-            '<' if text[..at].ends_with(|c: char| c.is_ascii_digit() || c == 'D') => loop {
-                match chars.next()?.1 {
-                    '-' if chars.as_str().starts_with('>') => drop(chars.next()),
-                    '>' => break,
-                    _ => {}
+            '<' if text[..at].ends_with(|c: char| c.is_ascii_digit() || c == 'D') => {
+                let end = at + opened(&text[at..]);
+                while chars.clone().next().is_some_and(|(next, _)| next < end) {
+                    chars.next();
                 }
-            },
+            }
             '/' if chars.as_str().starts_with('*') => {
                 let end = chars.as_str().find("*/")?;
                 while chars.clone().next().is_some_and(|(next, _)| next < at + 1 + end + 2) {

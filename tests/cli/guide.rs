@@ -137,7 +137,7 @@ fn the_accepted_differences_are_a_table_that_a_program_can_read() {
         assert_eq!(cells.len(), 4, "{row}");
         let [program, calls, place, reason] = cells[..] else { unreachable!("four") };
         for program in program.split(", ") {
-            let known = ["pools", "servers", "clients", "all"].contains(&program)
+            let known = ["pools", "servers", "clients", "commands", "all"].contains(&program)
                 || DESIGNS.iter().any(|design| design.name == program)
                 || ["client fib", "client time", "client nonblocking"].contains(&program);
             assert!(known, "{row}");

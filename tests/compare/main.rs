@@ -1,7 +1,9 @@
 //! `socklab compare`: what is equal, what differs, and what can't be compared.
 
-#[path = "support/mod.rs"]
+#[path = "../support/mod.rs"]
 mod support;
+
+mod parser;
 
 use std::fs;
 use std::path::PathBuf;
@@ -40,6 +42,57 @@ fn file(name: &str, text: &str) -> PathBuf {
     fs::write(&path, text).expect("written");
     path
 }
+
+/// How a Python server serves its clients, in place of the loop of the one below.
+const THREADED: &str = r#"
+    while True:
+        threading.Thread(target=serve, args=(s.accept()[0],)).start()
+"#;
+const FORKED: &str = r#"
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        client, peer = s.accept()
+        if os.fork() == 0:
+            s.close()
+            serve(client)
+            os._exit(0)
+        client.close()
+"#;
+const SELECTORS: &str = r#"
+    events = selectors.DefaultSelector()
+    s.setblocking(False)
+    events.register(s, selectors.EVENT_READ)
+    while True:
+        for key, _ in events.select():
+            if key.fileobj is s:
+                events.register(s.accept()[0], selectors.EVENT_READ)
+            else:
+                events.unregister(key.fileobj)
+                serve(key.fileobj)
+"#;
+const SINGLE: &str = r#"
+    while True:
+        serve(s.accept()[0])
+"#;
+
+const AROUND: &str = r#"
+import os, selectors, signal, socket, sys, threading
+def serve(client):
+    try:
+        client.sendall(answers.get(client.recv(64), b"error"))
+    except OSError:
+        pass
+    client.close()
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.listen(5)
+answers = {b"10\n": b"55", b"20\n": b"6765", b"1\n": b"1"}
+try:
+LOOP
+except KeyboardInterrupt:
+    s.close()
+"#;
 
 /// The iterative server of the slide, in Python, mended; its port is the first argument.
 const PYTHON: &str = r#"
@@ -115,6 +168,39 @@ fn a_foreign_server_equals_itself_and_differs_by_its_backlog() {
         row.starts_with("listen(listenfd, 5) = 0 ") && row.ends_with("listen(listenfd, 6) = 0")
     );
     assert!(text.ends_with("different\n"), "{text}");
+}
+
+/// Every way to serve, in Python: each is equal to itself, and no two are equal.
+#[test]
+fn foreign_servers_of_every_kind() {
+    if !has_strace() {
+        return;
+    }
+    let kinds = [
+        ("threaded", THREADED, "thread 6"),
+        ("forked", FORKED, "child 6"),
+        ("selectors", SELECTORS, "parent"),
+        ("single", SINGLE, "parent"),
+    ];
+    // Itself, so that a script in its place is not waited for sixteen times.
+    let python = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
+    let python = String::from_utf8(python.expect("python3").stdout).expect("UTF-8");
+    let servers = kinds.map(|(name, serve, last)| {
+        let path = file(&format!("server-{name}.py"), &AROUND.replace("LOOP", serve));
+        ([python.trim().into(), path.display().to_string(), "{port}".into()], last)
+    });
+    for (server, last) in &servers {
+        let same = two(server, server, &["--json"]);
+        assert!(same.status.success(), "{server:?}: {}", said(&same));
+        let comparison: Value = serde_json::from_slice(&same.stdout).expect("JSON");
+        let tasks = comparison["tasks"].as_array().expect("tasks");
+        assert_eq!(tasks.last().expect("a task")["role"], *last, "{server:?}");
+    }
+    for (at, (server, _)) in servers.iter().enumerate() {
+        let (other, _) = &servers[(at + 1) % servers.len()];
+        let differs = two(server, other, &[]);
+        assert_eq!(differs.status.code(), Some(1), "{server:?} {other:?}: {}", said(&differs));
+    }
 }
 
 /// What stands for an interpreter on many machines: a script that starts much else, asks who the user is,

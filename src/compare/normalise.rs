@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::clients::Client;
-use super::parse::{Call, Event, Line, Outcome};
 use super::parse::{Call, Event, Line, Outcome, opened};
 use super::start;
 

@@ -18,12 +18,12 @@ use crate::table::following;
 use crate::watch::{Doing, Task, state, stopped, until};
 use crate::wire::Client;
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lecture")
 }
 
 /// A listing and the checks that name its faults.
-fn rows() -> Vec<(String, Vec<String>)> {
+pub(crate) fn rows() -> Vec<(String, Vec<String>)> {
     let text = fs::read_to_string(folder().join("README.md")).unwrap();
     let table = text.split("<!-- listings -->").nth(1).expect("the table begins");
     let table = table.split("<!-- end of listings -->").next().expect("the table ends");

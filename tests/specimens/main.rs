@@ -23,6 +23,7 @@ mod wire;
 
 mod clients;
 mod commands;
+mod examined;
 mod lecture;
 mod look;
 mod table;

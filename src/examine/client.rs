@@ -24,6 +24,8 @@ pub struct Client {
     log: Log,
     patience: Duration,
     got: Vec<u8>,
+    /// How the connection stood at the last look.
+    seen: End,
 }
 
 /// How a connection stands after the last look at it.
@@ -103,7 +105,15 @@ impl Client {
         }
         let addr = from_c(&getsockname(&sockfd)?).unwrap_or(to);
         log.say(format!("client {number} (port {}) connects", addr.port()));
-        Ok(Some(Self { sockfd, addr, number, log: log.clone(), patience, got: Vec::new() }))
+        Ok(Some(Self {
+            sockfd,
+            addr,
+            number,
+            log: log.clone(),
+            patience,
+            got: Vec::new(),
+            seen: End::Open,
+        }))
     }
 
     /// Waits until the connection is made; false if it is refused, or nothing comes back in time.
@@ -290,10 +300,11 @@ impl Client {
             self.say(&format!("gets {}", quoted(&self.got[before..])));
         }
         match end {
-            End::Eof => self.say("sees the end of file"),
-            End::Reset => self.say("sees a reset"),
-            End::Open => {}
+            End::Eof if self.seen == End::Open => self.say("sees the end of file"),
+            End::Reset if self.seen == End::Open => self.say("sees a reset"),
+            _ => {}
         }
+        self.seen = end;
         Ok(Answer { bytes: self.got.clone(), end })
     }
 

@@ -217,12 +217,16 @@ impl Scene {
     fn line(&self, when: &str) -> String {
         let calls: Vec<String> =
             self.calls.iter().map(|(call, count)| format!("{count} in {call}")).collect();
-        format!(
-            "{when}: {} processes, {} further threads; blocked: {}",
-            self.processes.len(),
-            self.threads,
-            calls.join(", ")
-        )
+        let processes = match self.processes.len() {
+            1 => String::from("1 process"),
+            count => format!("{count} processes"),
+        };
+        let threads = match self.threads {
+            0 => String::new(),
+            1 => String::from(", 1 further thread"),
+            count => format!(", {count} further threads"),
+        };
+        format!("{when}: {processes}{threads}; blocked: {}", calls.join(", "))
     }
 }
 

@@ -24,6 +24,7 @@ use crate::posix::error::EINTR;
 use crate::report::Verdict;
 use crate::subject;
 
+pub use crate::report::GROUPS;
 pub use exam::{Exam, Heaviness, Plan, Port, examine};
 
 /// A question to a server, and all that is to be said about it.
@@ -104,21 +105,6 @@ pub const CHECKS: &[&Check] = &[
     &stop::silent::CHECK,
     &stop::replaced::CHECK,
     &stop::forced::CHECK,
-];
-
-/// The groups of the catalogue, by their letters.
-pub const GROUPS: &[(char, &str)] = &[
-    ('A', "start and contract"),
-    ('B', "service"),
-    ('C', "design"),
-    ('D', "badly behaved clients"),
-    ('E', "leaks"),
-    ('F', "faults"),
-    ('G', "scale"),
-    ('H', "stop"),
-    ('I', "reach"),
-    ('J', "UDP"),
-    ('K', "clients too"),
 ];
 
 /// What a check comes to, and why.

@@ -106,7 +106,8 @@ impl fmt::Display for Trouble {
             Self::Start(program, error) => write!(f, "{program}: {error}"),
             Self::Ended(status, said) => {
                 write!(f, "the server ended before it listened ({status})")?;
-                let said = said.trim_end();
+                // Of a stack of calls the last line says why.
+                let said = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
                 if said.is_empty() { Ok(()) } else { write!(f, "; it said: {said}") }
             }
             Self::Daemon(status) => write!(

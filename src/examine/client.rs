@@ -10,7 +10,7 @@ use super::log::{Log, quoted};
 use crate::net::{Deadline, family, from_c, to_c, wait};
 use crate::posix::error::{EAGAIN, ECONNREFUSED, ECONNRESET, EINPROGRESS, EPIPE, ETIMEDOUT};
 use crate::posix::netinet_in::IPPROTO_TCP;
-use crate::posix::netinet_tcp::TCP_NODELAY;
+use crate::posix::netinet_tcp::{TCP_MAXSEG, TCP_NODELAY};
 use crate::posix::poll::{POLLIN, POLLOUT, pollfd};
 use crate::posix::sys_socket::*;
 use crate::subject::wait_for;
@@ -70,6 +70,9 @@ pub struct Manner {
     pub from: Option<SocketAddr>,
     /// Its receive buffer, in bytes as `SO_RCVBUF` takes them.
     pub receive_buffer: Option<i32>,
+    /// The largest segment that it takes, in bytes as `TCP_MAXSEG` takes them: with small ones the kernel
+    /// keeps less for it.
+    pub segment: Option<i32>,
 }
 
 impl Client {
@@ -90,6 +93,9 @@ impl Client {
         }
         if let Some(bytes) = manner.receive_buffer {
             setsockopt(&sockfd, SOL_SOCKET, SO_RCVBUF, &bytes)?;
+        }
+        if let Some(bytes) = manner.segment {
+            setsockopt(&sockfd, IPPROTO_TCP, TCP_MAXSEG, &bytes)?;
         }
         if let Some(from) = manner.from {
             setsockopt(&sockfd, SOL_SOCKET, SO_REUSEADDR, &1)?;

@@ -80,6 +80,7 @@ pub struct Exam<'a> {
     manners: OnceCell<(bool, Shape)>,
     design: OnceCell<Design>,
     heavy: OnceCell<Option<Heaviness>>,
+    bears_empty: OnceCell<bool>,
 }
 
 impl<'a> Exam<'a> {
@@ -91,6 +92,7 @@ impl<'a> Exam<'a> {
             manners: OnceCell::new(),
             design: OnceCell::new(),
             heavy: OnceCell::new(),
+            bears_empty: OnceCell::new(),
         }
     }
 
@@ -231,6 +233,20 @@ impl<'a> Exam<'a> {
     /// If the server does not answer.
     pub fn heavy(&self) -> Result<Option<&Heaviness>, Trouble> {
         self.kept(&self.heavy, || weigh(&self.start()?)).map(Option::as_ref)
+    }
+
+    /// Whether the server is well after a client that has left without a word.
+    ///
+    /// # Errors
+    ///
+    /// If that can't be found out.
+    pub fn bears_empty(&self) -> Result<bool, Trouble> {
+        let bears = || {
+            let server = self.start()?;
+            server.connect_accepted()?.close();
+            Ok(server.ailment()?.is_none())
+        };
+        self.kept(&self.bears_empty, bears).copied()
     }
 
     /// What is in a cell, or what is put there now: with servers of its own, in networks of their own, of which

@@ -13,6 +13,7 @@ pub mod suite;
 mod clients;
 mod contract;
 mod exam;
+mod leaks;
 mod service;
 mod stop;
 mod tasks;
@@ -84,8 +85,11 @@ pub const CHECKS: &[&Check] = &[
     &tasks::parallel::CHECK,
     &tasks::claim::CHECK,
     &clients::silent::CHECK,
+    &clients::trickle::CHECK,
+    &clients::slow_reader::CHECK,
     &clients::bytewise::CHECK,
     &clients::pipelined::CHECK,
+    &clients::oversized::CHECK,
     &clients::garbage::CHECK,
     &clients::empty::CHECK,
     &clients::closing::CHECK,
@@ -95,7 +99,17 @@ pub const CHECKS: &[&Check] = &[
     &clients::half_close::CHECK,
     &clients::trailing::CHECK,
     &clients::heavy::CHECK,
+    &clients::absurd::CHECK,
     &clients::urgent::CHECK,
+    &clients::churn::CHECK,
+    &clients::random::CHECK,
+    &leaks::zombies::CHECK,
+    &leaks::descriptors::CHECK,
+    &leaks::threads::CHECK,
+    &leaks::memory::CHECK,
+    &leaks::close_wait::CHECK,
+    &leaks::children::CHECK,
+    &leaks::listener::CHECK,
     &stop::interrupted::CHECK,
     &stop::terminated::CHECK,
     &stop::idle::CHECK,

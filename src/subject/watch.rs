@@ -216,6 +216,19 @@ pub fn image(pid: u32) -> Option<Vec<u8>> {
     fs::read(format!("/proc/{pid}/auxv")).ok()
 }
 
+/// How many areas of memory a process has mapped; nothing where the system hides them.
+pub fn areas(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+    Some(text.lines().count() as u64)
+}
+
+/// The seconds of CPU time after which a process is told to end, if there is such a limit.
+pub fn cpu_limit(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Max cpu time"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 /// The children of some processes that have ended and are not reaped.
 pub fn zombies(processes: &[u32]) -> Vec<u32> {
     processes.iter().copied().filter(|&pid| state(pid) == Some('Z')).collect()

@@ -1,17 +1,23 @@
 //! D: what badly behaved clients do to a server, and to the others.
 
+pub(super) mod absurd;
 pub(super) mod bytewise;
+pub(super) mod churn;
 pub(super) mod closing;
 pub(super) mod early_reset;
 pub(super) mod empty;
 pub(super) mod garbage;
 pub(super) mod half_close;
 pub(super) mod heavy;
+pub(super) mod oversized;
 pub(super) mod pipelined;
+pub(super) mod random;
 pub(super) mod reset;
 pub(super) mod sigpipe;
 pub(super) mod silent;
+pub(super) mod slow_reader;
 pub(super) mod trailing;
+pub(super) mod trickle;
 pub(super) mod urgent;
 
 use std::time::{Duration, Instant};

@@ -1,0 +1,157 @@
+//! D2: a client that never comes to the end of its request.
+
+use std::time::{Duration, Instant};
+
+use super::until_read;
+use crate::examine::server::{Probe, Server};
+use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::report::Verdict;
+use crate::subject::watch::Doing;
+
+pub(in crate::examine) const CHECK: Check = Check {
+    id: "D2",
+    name: "trickle",
+    does: "sends a request one byte at a time, every half second, and never its end; asks with another client meanwhile",
+    sees: "whether the other is answered, and whether the slow one is cut within ten seconds; or that the loop waits with a time \
+           limit which the bytes don't renew",
+    matters: "a time limit for each recv() is renewed by each byte: a hundred such clients (slowloris) keep a hundred workers, or \
+              descriptors, for as long as they like",
+    remedy: "limit the time of a request as a whole: a deadline from accept() on, and what is left of it for each wait",
+    source: "slide 'Blocking or not'; CWE-400; RFC 9110, 15.5.9, 408 Request Timeout; UNIX Network Programming 14.2",
+    over: Over::Tcp,
+    is_quick: false,
+    run,
+};
+
+/// How long the request takes: some more than the deadline that is usual, ten seconds.
+const WHOLE: Duration = Duration::from_millis(10_500);
+/// How many bytes there are: fewer than the longest line that a server may take.
+const BYTES: usize = 21;
+/// So many looks at a time limit show that it runs down.
+const LOOKS: usize = 4;
+
+fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    if exam.is_single_use()? {
+        return Ok(Outcome::not_applicable("it serves once"));
+    }
+    let design = exam.design()?;
+    let must = design.is_pool_or_iterative() && design.workers <= 1;
+    let server = exam.start()?;
+    let request = &server.protocol.request;
+    let bytes = if server.protocol.is_fibonacci {
+        vec![b'0'; BYTES]
+    } else {
+        request[..request.len() - 1].to_vec()
+    };
+    if bytes.is_empty() {
+        return Ok(Outcome::not_applicable("a request of one byte has no pieces"));
+    }
+    let mut client = server.connect_accepted()?;
+    let begun = Instant::now();
+    let mut limits: Vec<(Duration, u64)> = Vec::new();
+    let mut probe = None;
+    let mut beside = Probe::Right;
+    let mut is_cut = false;
+    for (number, byte) in bytes.iter().enumerate() {
+        client.send(std::slice::from_ref(byte))?;
+        until_read(&server, &client)?;
+        if number == 0 && !client.is_told()? {
+            let other = probe.insert(server.connect()?);
+            other.send(request)?;
+            beside = server.outcome(other)?;
+            if beside != Probe::Right && !must {
+                let what = format!(
+                    "beside one who sends half a request a good client is {}",
+                    beside.words()
+                );
+                return Ok(Outcome::fail(what).with_all(server.held_by(&client)?));
+            }
+        }
+        let at = begun.elapsed();
+        if beside == Probe::Right
+            && server.until_at_rest()?
+            && let Some(limit) = time_limit(&server)
+        {
+            limits.push((at, limit));
+        }
+        if runs_down(&limits) {
+            break;
+        }
+        let due = WHOLE.mul_f64((number + 1) as f64 / bytes.len() as f64);
+        is_cut = server.until_within(due.saturating_sub(begun.elapsed()), || client.is_told())?;
+        if is_cut {
+            break;
+        }
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let answer = client.take()?;
+    let held = server.held_by(&client)?;
+    client.close();
+    let after = match &mut probe {
+        Some(probe) if beside != Probe::Right => server.outcome(probe)?,
+        _ => Probe::Right,
+    };
+    if after != Probe::Right {
+        let what = format!("when the slow client has left, the one behind it is {}", after.words());
+        return Ok(Outcome::fail(what).with_all(server.scene()));
+    }
+    if let Some(ailment) = server.ailment()? {
+        return Ok(ailment);
+    }
+    let stalled = (beside != Probe::Right).then(|| String::from("all others waited meanwhile"));
+    let outcome = if is_cut && answer.bytes.first().is_some_and(u8::is_ascii_digit) {
+        return Ok(Outcome::not_applicable("it does not wait for the whole request: see D4"));
+    } else if is_cut {
+        Outcome::pass(format!("cut after {seconds:.1} s: {}", answer.words()))
+    } else if let (true, Some((_, limit))) = (runs_down(&limits), limits.last()) {
+        let what = "there is a deadline for the whole request: each byte leaves less of it";
+        let line = format!("the loop waits with a time limit of {:.1} s then", *limit as f64 / 1e3);
+        Outcome::pass(what).with(line)
+    } else {
+        let what = format!("after {seconds:.1} s the unfinished request is still waited for");
+        Outcome::new(Verdict::Weak, what)
+    };
+    Ok(outcome.with_all(stalled).with_all(held))
+}
+
+/// The shortest time limit, in milliseconds, with which a task waits for events.
+fn time_limit(server: &Server) -> Option<u64> {
+    let limit = |doing: Doing| {
+        let Doing::Blocked(call) = doing else { return None };
+        let limit = match call.name()? {
+            "epoll_wait" | "epoll_pwait" => call.args[3],
+            "poll" => call.args[2],
+            _ => return None,
+        };
+        u64::try_from(limit as i32).ok()
+    };
+    server.tasks().iter().filter_map(|task| limit(task.doing())).min()
+}
+
+/// Whether a time limit becomes shorter as time passes, about as fast.
+fn runs_down(limits: &[(Duration, u64)]) -> bool {
+    let Some(last) = limits.last_chunk::<LOOKS>() else { return false };
+    let [(begun, longest), .., (end, shortest)] = last;
+    let passed = (*end - *begun).as_millis() as u64;
+    let less = longest.saturating_sub(*shortest);
+    last.is_sorted_by(|(_, before), (_, after)| before > after)
+        && (passed / 2..=passed * 3 / 2 + 100).contains(&less)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_down() {
+        let limits = |all: &[u64]| {
+            let at = |number: usize| Duration::from_millis(500 * number as u64);
+            all.iter().enumerate().map(|(number, &limit)| (at(number), limit)).collect::<Vec<_>>()
+        };
+        assert!(runs_down(&limits(&[60_000, 59_500, 59_010, 58_400])));
+        assert!(!runs_down(&limits(&[60_000, 59_500, 59_010])));
+        assert!(!runs_down(&limits(&[5000, 5000, 5000, 5000, 5000])));
+        assert!(!runs_down(&limits(&[60_000, 59_500, 60_000, 59_500])));
+        assert!(!runs_down(&limits(&[1000, 999, 998, 997])));
+    }
+}

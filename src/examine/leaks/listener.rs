@@ -1,0 +1,70 @@
+//! E7: children that keep the listening socket.
+
+use crate::examine::design::Kind;
+use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::subject::watch;
+
+pub(in crate::examine) const CHECK: Check = Check {
+    id: "E7",
+    name: "listening socket in children",
+    does: "holds three silent clients, each with a process of its own",
+    sees: "whether these processes have the listening socket among their descriptors",
+    matters: "as long as one child has it, the port is taken: when the server has ended, clients still connect, nobody accepts \
+              them, and a new server can't bind",
+    remedy: "close(listenfd) in the child, first of all; or SOCK_CLOEXEC where a program is executed",
+    source: "slide 'Forked server'; fork(2); UNIX Network Programming 4.8",
+    over: Over::Tcp,
+    is_quick: true,
+    run,
+};
+
+/// How many clients are held.
+const CLIENTS: usize = 3;
+
+fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    if exam.is_single_use()? {
+        return Ok(Outcome::not_applicable("it serves once"));
+    }
+    let (design, bears_empty) = (exam.design()?, exam.bears_empty()?);
+    if !matches!(design.kind, Kind::Forked | Kind::ForkExec) {
+        return Ok(Outcome::not_applicable(format!("no process is made for a client: {design}")));
+    }
+    let server = exam.start()?;
+    server.until_at_rest()?;
+    let before = server.processes();
+    let silent = (0..CLIENTS).map(|_| server.connect_accepted()).collect::<Result<Vec<_>, _>>()?;
+    let made =
+        || server.processes().into_iter().filter(|pid| !before.contains(pid)).collect::<Vec<u32>>();
+    if !server.until(|| Ok(made().len() >= CLIENTS))? || !server.until_at_rest()? {
+        return Err(Trouble::Broken(String::from(
+            "the children of silent clients are not to be seen",
+        )));
+    }
+    let listening: Vec<u32> = server.listeners()?.iter().map(|row| row.idiag_inode).collect();
+    let holds = |pid: u32| {
+        let fds = watch::descriptors(pid);
+        let found = fds.iter().find(|(_, link)| {
+            watch::socket_in(link).is_some_and(|inode| listening.contains(&inode))
+        });
+        found.map(|(fd, link)| format!("process {pid} has {link} as descriptor {fd}"))
+    };
+    let children = made();
+    if children.iter().all(|&pid| watch::descriptors(pid).is_empty()) {
+        return Err(Trouble::Blocked(String::from("the system hides the children's descriptors")));
+    }
+    let lines: Vec<String> = children.iter().filter_map(|&pid| holds(pid)).collect();
+    for client in silent {
+        client.close();
+    }
+    // That a silent client which leaves does harm is another check's to say.
+    if bears_empty && let Some(ailment) = server.ailment()? {
+        return Ok(ailment);
+    }
+    let count = children.len();
+    Ok(if lines.is_empty() {
+        Outcome::pass(format!("none of {count} children has the listening socket"))
+    } else {
+        let what = format!("{} of {count} children have the listening socket", lines.len());
+        Outcome::fail(what).with_all(lines)
+    })
+}

@@ -12,10 +12,15 @@ pub mod suite;
 
 mod clients;
 mod contract;
+mod counters;
 mod exam;
+mod loose;
+mod reach;
+mod scale;
 mod service;
 mod stop;
 mod tasks;
+mod udp;
 
 use std::fmt;
 
@@ -95,6 +100,10 @@ pub const CHECKS: &[&Check] = &[
     &clients::trailing::CHECK,
     &clients::heavy::CHECK,
     &clients::urgent::CHECK,
+    &scale::idle::CHECK,
+    &scale::burst::CHECK,
+    &scale::beyond::CHECK,
+    &scale::release::CHECK,
     &stop::interrupted::CHECK,
     &stop::terminated::CHECK,
     &stop::idle::CHECK,
@@ -104,6 +113,18 @@ pub const CHECKS: &[&Check] = &[
     &stop::silent::CHECK,
     &stop::replaced::CHECK,
     &stop::forced::CHECK,
+    &reach::families::CHECK,
+    &reach::dual::CHECK,
+    &reach::asked::CHECK,
+    &udp::answer::CHECK,
+    &udp::again::CHECK,
+    &udp::empty::CHECK,
+    &udp::large::CHECK,
+    &udp::gone::CHECK,
+    &udp::reflection::CHECK,
+    &udp::amplification::CHECK,
+    &udp::overflow::CHECK,
+    &udp::garbage::CHECK,
 ];
 
 /// The groups of the catalogue, by their letters.

@@ -13,6 +13,7 @@ use super::protocol::{Heavy, Protocol, Shape};
 use super::server::{Probe, Server};
 use super::{Check, Outcome, Over, Trouble};
 use crate::net::{Deadline, from_c, to_c};
+use crate::posix::sys_resource::{RLIMIT_NOFILE, getrlimit, rlimit, setrlimit};
 use crate::posix::sys_socket::{AF_INET, SOCK_STREAM, bind, getsockname, socket};
 use crate::report::{Examination, Finding, Identity, Verdict};
 use crate::subject::cell::{Isolation, come_back_after, renew_network};
@@ -75,6 +76,8 @@ pub struct Exam<'a> {
     /// What is examined.
     pub plan: &'a Plan,
     log: RefCell<Log>,
+    /// How many descriptors a process of the server may have unless a check says otherwise.
+    descriptors: u64,
     /// Which port the server has in the check that is under way.
     port: Cell<u16>,
     manners: OnceCell<(bool, Shape)>,
@@ -84,10 +87,11 @@ pub struct Exam<'a> {
 }
 
 impl<'a> Exam<'a> {
-    fn new(plan: &'a Plan) -> Self {
+    fn new(plan: &'a Plan, descriptors: u64) -> Self {
         Self {
             plan,
             log: RefCell::new(Log::new()),
+            descriptors,
             port: Cell::new(PORT),
             manners: OnceCell::new(),
             design: OnceCell::new(),
@@ -158,6 +162,21 @@ impl<'a> Exam<'a> {
         Ok((server, tap))
     }
 
+    /// Starts a second server of the same beside the first, on another port; `None` if it has but one of its own.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be studied.
+    pub fn start_another(&self, port: u16) -> Result<Option<Server>, Trouble> {
+        if matches!(self.plan.port, Port::Fixed(_)) {
+            return Ok(None);
+        }
+        let first = self.port.replace(port);
+        let another = self.restart();
+        self.port.set(first);
+        another.map(Some)
+    }
+
     fn launch(&self, limits: Limits, gate: Option<Gate>) -> Result<Server, Trouble> {
         let plan = self.plan;
         let port = self.port.get();
@@ -169,6 +188,8 @@ impl<'a> Exam<'a> {
         let program = words.next().ok_or_else(|| Trouble::Broken("there is no command".into()))?;
         let mut command = Command::new(program);
         command.args(words).env("PORT", port.to_string());
+        let descriptors = limits.descriptors.or(Some(self.descriptors));
+        let limits = Limits { descriptors, ..limits };
         let subject = Subject::confine(command, &plan.isolation, limits, gate)?;
         let (subject, reached) = subject.until_reached(plan.patience)?;
         if reached.addr.port() != port {
@@ -434,7 +455,7 @@ pub fn examine(
     mut tell: impl FnMut(usize, usize, &Check),
 ) -> Result<Examination, Trouble> {
     let begun = Instant::now();
-    let exam = Exam::new(plan);
+    let exam = Exam::new(plan, raise_descriptors()?);
     let mut examination = Examination {
         server: plan.name.clone(),
         command: plan.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
@@ -471,6 +492,14 @@ pub fn examine(
     });
     examination.seconds = begun.elapsed().as_secs_f64();
     Ok(examination)
+}
+
+/// Lets this process have as many descriptors as it may, a client each; returns how many it had, as the server
+/// is to have.
+fn raise_descriptors() -> crate::posix::Result<u64> {
+    let limit = getrlimit(RLIMIT_NOFILE)?;
+    setrlimit(RLIMIT_NOFILE, &rlimit { rlim_cur: limit.rlim_max, ..limit })?;
+    Ok(limit.rlim_cur)
 }
 
 /// An error once the user wants an end.

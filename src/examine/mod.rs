@@ -12,11 +12,16 @@ pub mod suite;
 
 mod clients;
 mod contract;
+mod counters;
 mod exam;
 mod leaks;
+mod loose;
+mod reach;
+mod scale;
 mod service;
 mod stop;
 mod tasks;
+mod udp;
 
 use std::fmt;
 
@@ -110,6 +115,10 @@ pub const CHECKS: &[&Check] = &[
     &leaks::close_wait::CHECK,
     &leaks::children::CHECK,
     &leaks::listener::CHECK,
+    &scale::idle::CHECK,
+    &scale::burst::CHECK,
+    &scale::beyond::CHECK,
+    &scale::release::CHECK,
     &stop::interrupted::CHECK,
     &stop::terminated::CHECK,
     &stop::idle::CHECK,
@@ -119,6 +128,18 @@ pub const CHECKS: &[&Check] = &[
     &stop::silent::CHECK,
     &stop::replaced::CHECK,
     &stop::forced::CHECK,
+    &reach::families::CHECK,
+    &reach::dual::CHECK,
+    &reach::asked::CHECK,
+    &udp::answer::CHECK,
+    &udp::again::CHECK,
+    &udp::empty::CHECK,
+    &udp::large::CHECK,
+    &udp::gone::CHECK,
+    &udp::reflection::CHECK,
+    &udp::amplification::CHECK,
+    &udp::overflow::CHECK,
+    &udp::garbage::CHECK,
 ];
 
 /// What a check comes to, and why.

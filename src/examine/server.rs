@@ -1,7 +1,7 @@
 //! The server under study, while a check has it: its clients, what the kernel shows of it, whether it is well.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -164,6 +164,16 @@ impl Server {
         Client::connect(self.addr, self.is_tcp, manner, &self.log, self.patience)
     }
 
+    /// Connects a client to another address, with the server's port; `None` if nobody takes it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn connect_to(&self, ip: IpAddr) -> Result<Option<Client>, Trouble> {
+        let addr = SocketAddr::new(ip, self.addr.port());
+        Client::connect(addr, self.is_tcp, Manner::default(), &self.log, self.patience)
+    }
+
     /// A client that begins to connect, of which nothing is waited for; `None` if the port is closed.
     ///
     /// # Errors
@@ -263,6 +273,39 @@ impl Server {
         let wanted = if self.is_tcp { state(TCP_LISTEN) } else { EVERY_STATE };
         let rows = self.rows(wanted)?;
         Ok(rows.into_iter().filter(|row| row.idiag_sport == self.addr.port().to_be()).collect())
+    }
+
+    /// The sockets that it has on its port over IPv4 or IPv6: those that listen, or of UDP all.
+    ///
+    /// # Errors
+    ///
+    /// What asking the kernel fails with.
+    pub fn listeners_of(&self, family: i32) -> Result<Vec<inet_diag_msg>, Trouble> {
+        let (wanted, protocol) = if self.is_tcp {
+            (state(TCP_LISTEN), IPPROTO_TCP)
+        } else {
+            (EVERY_STATE, IPPROTO_UDP)
+        };
+        let kernel = sock_diag()?;
+        let own = watch::sockets(&self.processes());
+        let port = self.addr.port().to_be();
+        let mut rows = Vec::new();
+        // A kernel without IPv6 has none of its sockets.
+        let _ = dump(&kernel, family, protocol, wanted, |row| {
+            if row.idiag_sport == port && (own.is_empty() || own.contains(&row.idiag_inode)) {
+                rows.push(*row);
+            }
+        });
+        Ok(rows)
+    }
+
+    /// Of UDP, what has come and is not read yet, in bytes with what the kernel adds.
+    ///
+    /// # Errors
+    ///
+    /// What asking the kernel fails with.
+    pub fn waiting_bytes(&self) -> Result<u32, Trouble> {
+        Ok(self.listeners()?.iter().map(|row| row.idiag_rqueue).sum())
     }
 
     /// Its ends of connections, and those of clients that wait to be accepted (their inode is 0).

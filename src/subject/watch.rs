@@ -146,6 +146,11 @@ pub fn descriptors(pid: u32) -> Vec<(i32, String)> {
     found
 }
 
+/// How many descriptors a process has; 0 where the system hides them.
+pub fn descriptor_count(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
 /// The number of the socket that a link of /proc/PID/fd names.
 pub fn socket_in(link: &str) -> Option<u32> {
     link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()

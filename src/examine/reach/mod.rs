@@ -1,0 +1,54 @@
+//! I: by which addresses it can be reached.
+
+use std::net::IpAddr;
+
+use super::client::{Answer, End};
+use super::server::{Probe, Server};
+use super::{Exam, Trouble};
+use crate::linux::sock_diag::inet_diag_msg;
+use crate::posix::sys_socket::{AF_INET, AF_INET6};
+
+pub(super) mod asked;
+pub(super) mod dual;
+pub(super) mod families;
+
+/// Whether there is anybody at an address, and whether it is the server that answers.
+fn ask(server: &Server, ip: IpAddr) -> Result<Probe, Trouble> {
+    let Some(mut client) = server.connect_to(ip)? else { return Ok(Probe::Refused) };
+    client.send(&server.protocol.request)?;
+    Ok(match server.outcome(&mut client)? {
+        // So is UDP refused: the port is closed there.
+        Probe::Wrong(Answer { bytes, end: End::Reset }) if bytes.is_empty() && !server.is_tcp => {
+            Probe::Refused
+        }
+        probe => probe,
+    })
+}
+
+/// A server's sockets on its port, over IPv4 and over IPv6.
+fn sockets(server: &Server) -> Result<(Vec<inet_diag_msg>, Vec<inet_diag_msg>), Trouble> {
+    Ok((server.listeners_of(AF_INET)?, server.listeners_of(AF_INET6)?))
+}
+
+fn is_wildcard(row: &inet_diag_msg) -> bool {
+    row.idiag_src == [0; 16]
+}
+
+/// A socket's local address.
+fn local(row: &inet_diag_msg) -> IpAddr {
+    if i32::from(row.idiag_family) == AF_INET {
+        let [a, b, c, d, ..] = row.idiag_src;
+        IpAddr::from([a, b, c, d])
+    } else {
+        IpAddr::from(row.idiag_src)
+    }
+}
+
+/// The server, or where the last request has used it up, a new one.
+fn fresh(exam: &Exam, server: Server) -> Result<Server, Trouble> {
+    if !exam.is_single_use()? {
+        return Ok(server);
+    }
+    drop(server);
+    exam.restart()
+}

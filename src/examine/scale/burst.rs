@@ -1,0 +1,123 @@
+//! G2: very many clients within a moment.
+
+use std::time::Instant;
+
+use crate::examine::client::{Client, End};
+use crate::examine::counters::counter;
+use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::report::Verdict;
+
+pub(in crate::examine) const CHECK: Check = Check {
+    id: "G2",
+    name: "200 clients within a moment",
+    does: "begins to connect with 200 clients at once (O_NONBLOCK), and lets each ask as soon as it is connected",
+    sees: "how many are connected at once, what the kernel has turned away (ListenOverflows), and the answers",
+    matters: "for whom the queue of the listening socket has no room, the kernel does not answer: it tries again after a second, \
+              and after three",
+    remedy: "a larger backlog: listen(listenfd, SOMAXCONN); and accept() until there is nobody left",
+    source: "slide 'listen'; listen(2); tcp(7), tcp_abort_on_overflow; UNIX Network Programming 4.5",
+    over: Over::Tcp,
+    is_quick: false,
+    run,
+};
+
+const CLIENTS: usize = 200;
+
+fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    if exam.is_single_use()? {
+        return Ok(Outcome::not_applicable("it serves once"));
+    }
+    let server = exam.start()?;
+    server.settles()?;
+    let backlog = server.listeners()?.iter().map(|row| row.idiag_wqueue).min().unwrap_or(0);
+    let before = (counter("TcpExt", "ListenOverflows")?, counter("TcpExt", "ListenDrops")?);
+    let mut connecting: Vec<Client> = Vec::new();
+    for _ in 0..CLIENTS {
+        connecting.extend(server.begin_connect()?);
+    }
+    if connecting.len() < CLIENTS {
+        return Err(Trouble::Broken(format!(
+            "{} of {CLIENTS} clients found a listening socket",
+            connecting.len()
+        )));
+    }
+    let (mut asking, mut answered, mut turned_away) = (Vec::new(), 0, 0);
+    let mut progress = Instant::now();
+    // Nobody is waited for who is not connected: the kernel lets those try again when a second has passed.
+    let is_over = |asking: usize, progress: Instant, is_at_rest: bool| {
+        asking == 0 && is_at_rest && progress.elapsed() > server.patience / 10
+            || progress.elapsed() > server.patience
+    };
+    while connecting.len() + asking.len() > 0 && server.ended().is_none() {
+        let left = connecting.len() + asking.len();
+        let mut still = Vec::new();
+        for client in connecting {
+            if !client.is_connected()? {
+                still.push(client);
+            } else if client.until_connected()? {
+                client.send(&server.protocol.request)?;
+                asking.push(client);
+                progress = Instant::now();
+            } else {
+                turned_away += 1;
+            }
+        }
+        connecting = still;
+        let mut still = Vec::new();
+        for mut client in asking {
+            if !client.is_told()? {
+                still.push(client);
+                continue;
+            }
+            let answer = client.take()?;
+            if server.protocol.is_right(&answer.bytes) {
+                answered += 1;
+            } else if answer.end == End::Open {
+                still.push(client);
+            } else {
+                let what = format!(
+                    "beside 200 others {} is answered with {}",
+                    client.name(),
+                    answer.words()
+                );
+                return Ok(Outcome::fail(what));
+            }
+        }
+        asking = still;
+        if connecting.len() + asking.len() < left {
+            progress = Instant::now();
+            continue;
+        }
+        if is_over(asking.len(), progress, server.is_at_rest()) {
+            break;
+        }
+        server.pass(std::time::Duration::from_millis(1))?;
+    }
+    if let Some(status) = server.ended() {
+        return Ok(server
+            .died(status)
+            .with(format!("{answered} of {CLIENTS} clients were answered")));
+    }
+    let line = format!(
+        "{answered} answered at once, {} not connected yet, {turned_away} refused; backlog {backlog}, ListenOverflows {}, \
+         ListenDrops {}",
+        connecting.len(),
+        counter("TcpExt", "ListenOverflows")? - before.0,
+        counter("TcpExt", "ListenDrops")? - before.1
+    );
+    if !asking.is_empty() {
+        let what = format!("{} connected clients are not answered in time", asking.len());
+        return Ok(Outcome::fail(what).with(line).with_all(server.scene()));
+    }
+    drop(connecting);
+    if let Some(ill) = server.ailment()? {
+        return Ok(ill.with(line));
+    }
+    Ok(if answered == CLIENTS {
+        Outcome::pass(format!("{CLIENTS} clients come at once, and all are answered"))
+    } else {
+        let what = format!("of {CLIENTS} clients that come at once {answered} are answered at once: the backlog is {backlog}");
+        Outcome::new(Verdict::Info, what)
+    }
+    .with(line))
+}

@@ -16,7 +16,7 @@ header() { # header FILE PACKAGE
 }
 
 wished=
-wish() { # wish COMMAND PACKAGE: without it some tests say that they skip
+wish() { # wish COMMAND PACKAGE: installed where that is permitted; without it tests say that they skip
     command -v "$1" >/dev/null 2>&1 || wished="$wished $2"
 }
 
@@ -76,9 +76,8 @@ if [ "$(id -u)" = 0 ] && [ "$install" != 'your package manager:' ]; then
     # shellcheck disable=SC2086
     [ -z "$missing" ] || { $install $missing >/dev/null && missing=; }
     # shellcheck disable=SC2086
-    [ -z "$wished" ] || { $install $wished >/dev/null && wished=; }
+    [ -z "$wished" ] || $install $wished >/dev/null
 fi
-[ -z "$wished" ] || echo "some tests skip without$wished: sudo $install$wished" >&2
 [ -z "$missing" ] && exit 0
 echo "the tests need$missing: sudo $install$missing" >&2
 exit 1

@@ -202,6 +202,15 @@ mod tests {
     }
 
     #[test]
+    fn an_action_in_words() {
+        assert_eq!(Action::Send(b"10\n\0\"".to_vec()).to_string(), r#"send "10\n\x00\"""#);
+        assert_eq!(Action::Expect(Vec::new()).to_string(), "expect");
+        for step in parse(TCP).unwrap() {
+            assert!(step.action.to_string().starts_with(step.action.word()));
+        }
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (text, word) in
             [("a jump", "jump"), ("a send 1", "not connected"), ("a connect\na send \\q", "\\q")]

@@ -38,6 +38,8 @@ TOOLS := gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname 
 .PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
 	bench-stalls bench-mixed bench-idle bench-nc bench-netstat experiments instructions tools liburing \
 	specimens $(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare $(addprefix compare-,$(DESIGNS)) \
+	bench-stalls bench-mixed bench-idle bench-nc bench-netstat bench-compare experiments instructions tools liburing \
+	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare $(addprefix compare-,$(DESIGNS)) \
 	FORCE
 .DELETE_ON_ERROR:
 
@@ -121,7 +123,10 @@ bench-nc: ## netcat against its peers: throughput and system calls
 bench-netstat: $(SOCKLAB) ## socklab netstat beside netstat and ss, with up to 40,000 sockets
 	cargo bench --quiet --bench netstat -- $(ARGS)
 
-bench: bench-service bench-stalls bench-mixed bench-idle bench-nc bench-netstat ## all benchmarks: ten minutes or so
+bench-compare: ## two recordings of 100,000 lines each, side by side: how long that takes
+	cargo bench --quiet --bench compare -- $(ARGS)
+
+bench: bench-service bench-stalls bench-mixed bench-idle bench-nc bench-netstat bench-compare ## all benchmarks: ten minutes or so
 
 clean: ## remove what was built
 	rm -rf target

@@ -108,18 +108,19 @@ impl Comparison {
 
 /// Puts two traces side by side.
 pub fn align(left: &Trace, right: &Trace, accepted: &[Accepted]) -> Comparison {
-    let mut roles: Vec<&str> = left.tasks.iter().map(|task| task.role.as_str()).collect();
-    for task in &right.tasks {
-        if !roles.contains(&task.role.as_str()) {
-            roles.push(&task.role);
+    let by_role = |trace: &Trace| -> BTreeMap<String, Task> {
+        trace.tasks.iter().map(|task| (task.role.clone(), task.clone())).collect()
+    };
+    let [mut ones, mut others] = [left, right].map(by_role);
+    let mut tasks = Vec::new();
+    for task in left.tasks.iter().chain(&right.tasks) {
+        let (one, other) = (ones.remove(&task.role), others.remove(&task.role));
+        if one.is_some() || other.is_some() {
+            tasks.push(pair(&task.role, one, other, accepted));
         }
     }
-    let tasks = roles.into_iter().map(|role| {
-        let of = |trace: &Trace| trace.tasks.iter().find(|task| task.role == role).cloned();
-        pair(role, of(left), of(right), accepted)
-    });
     let helpers = [left.helpers, right.helpers];
-    Comparison { helpers, tasks: tasks.collect(), calls: counts(left, right) }
+    Comparison { helpers, tasks, calls: counts(left, right) }
 }
 
 fn pair(role: &str, left: Option<Task>, right: Option<Task>, accepted: &[Accepted]) -> Pair {
@@ -182,12 +183,12 @@ impl Side {
     fn new(all: Vec<Step>, accepted: &[Accepted]) -> Self {
         let (mut steps, mut anywhere) = (Vec::new(), Vec::new());
         let free = free_signals(&all, accepted);
+        let may_stand_anywhere: Vec<&Accepted> =
+            accepted.iter().filter(|accepted| accepted.place == "anywhere").collect();
         for (at, step) in all.into_iter().enumerate() {
             let is_free = free.iter().find(|(delivery, _)| delivery.contains(&at));
             let found = is_free.map(|(_, accepted)| *accepted).or_else(|| {
-                accepted.iter().find(|accepted| {
-                    accepted.place == "anywhere" && accepted.calls.contains(&step.call)
-                })
+                may_stand_anywhere.iter().find(|rule| rule.calls.contains(&step.call)).copied()
             });
             match found {
                 Some(accepted) => anywhere.push((steps.len(), step, accepted.reason.clone())),
@@ -215,7 +216,8 @@ impl Side {
 
     /// What may stand anywhere and stands before a step.
     fn before(&self, at: usize, is_left: bool) -> Vec<Row> {
-        let here = self.anywhere.iter().filter(|(before, _, _)| *before == at);
+        let begin = self.anywhere.partition_point(|(before, _, _)| *before < at);
+        let here = self.anywhere[begin..].iter().take_while(|(before, _, _)| *before == at);
         here.map(|(_, step, reason)| {
             let text = Some(step.text.clone());
             let (left, right) = if is_left { (text, None) } else { (None, text) };
@@ -253,11 +255,9 @@ fn free_signals<'a>(
 /// What two steps have in common that are to stand side by side: their text, but of a call whose arguments
 /// may differ only its name and what came of it.
 fn keys(steps: &[Step], accepted: &[Accepted]) -> Vec<String> {
-    let may_differ = |call: &String| {
-        accepted
-            .iter()
-            .any(|accepted| accepted.place == "argument" && accepted.calls.contains(call))
-    };
+    let rules: Vec<&Accepted> =
+        accepted.iter().filter(|accepted| accepted.place == "argument").collect();
+    let may_differ = |call: &String| rules.iter().any(|rule| rule.calls.contains(call));
     let key = |step: &Step| match step.text.rsplit_once(" = ") {
         Some((_, outcome)) if may_differ(&step.call) => format!("{} = {outcome}", step.call),
         _ => step.text.clone(),

@@ -132,7 +132,9 @@ pub fn normalise(recorded: &[Recorded], root: u32) -> Trace {
                 (call.name.clone(), world.call(pid, call, at), call.spent.unwrap_or(0.0))
             }
             // The end of a process that belongs to the start comes when it comes.
-            Event::Signal(_, info) if start.helpers.iter().any(|&pid| is_from(info, pid)) => {
+            Event::Signal(_, info)
+                if numbers_after(info, "si_pid=").any(|pid| start.helpers.contains(&pid)) =>
+            {
                 resuming.insert(pid);
                 continue;
             }
@@ -156,11 +158,6 @@ pub fn normalise(recorded: &[Recorded], root: u32) -> Trace {
     let is_process = |pid: &&u32| !world.tasks.get(*pid).is_some_and(|made| made.is_thread);
     let helpers = start.helpers.iter().filter(is_process).count();
     Trace { tasks: world.finish(start.server, steps, &started), helpers, clients: Vec::new() }
-}
-
-/// Whether `siginfo_t` says that a process has sent it.
-fn is_from(info: &str, pid: u32) -> bool {
-    numbers_after(info, "si_pid=").next() == Some(pid)
 }
 
 impl Step {
@@ -367,7 +364,8 @@ impl World {
             Some(id) if is_made || NAMERS.contains(&name) => {
                 format!("{MARK}p{id}{MARK}")
             }
-            _ => without_pointers(value),
+            _ if pointer(value) == Some(value.len()) => String::from("POINTER"),
+            _ => value.to_owned(),
         }
     }
 
@@ -402,12 +400,7 @@ impl World {
             rest = &rest[at - digits + length..];
         }
         text.push_str(rest);
-        for &port in &self.ports {
-            text = text.replace(&format!("htons({port})"), "htons(PORT)");
-            text = replace_number(&text, ":", port, ":PORT");
-        }
-        text = without_clocks(&others(&text));
-        without_pointers(&text)
+        if has_changing(&text) { without_changing(&text, &self.ports) } else { text }
     }
 
     fn finish(
@@ -524,71 +517,109 @@ fn numbers_after<'a>(text: &'a str, before: &'a str) -> impl Iterator<Item = u32
     })
 }
 
-fn replace_number(text: &str, before: &str, number: u32, with: &str) -> String {
-    let wanted = format!("{before}{number}");
-    let mut whole = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(&wanted) {
-        let after = &rest[at + wanted.len()..];
-        whole.push_str(&rest[..at]);
-        let is_whole = !after.starts_with(|c: char| c.is_ascii_digit());
-        whole.push_str(if is_whole { with } else { &wanted });
-        rest = after;
-    }
-    whole + rest
+/// Whether a text may have something in it that changes from run to run.
+fn has_changing(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, b':' | b'=' | b'(' | b'x'))
 }
 
-/// Ports of clients, which the kernel chose; who sent a signal; what an event carries.
-fn others(text: &str) -> String {
-    let mut whole = String::new();
-    let mut rest = text;
-    let found = |rest: &str| {
-        ["htons(", "u32=", "u64=", "tv_sec=", "tv_nsec="]
-            .iter()
-            .filter_map(|word| rest.find(word).map(|at| at + word.len()))
-            .min()
+/// Behind these is a number that the kernel or the clock has chosen, or that only an event carries.
+const CHOSEN: [&str; 5] = ["htons(", "u32=", "u64=", "tv_sec=", "tv_nsec="];
+
+/// The server's ports, those of clients, what events carry, times of day, wherever they are said, and
+/// pointers.
+fn without_changing(text: &str, ports: &BTreeSet<u32>) -> String {
+    let mut whole = String::with_capacity(text.len());
+    // Up to here all is in its place; all that is looked for is ASCII.
+    let mut done = 0;
+    let mut at = 0;
+    while let Some(&byte) = text.as_bytes().get(at) {
+        let rest = || &text[at..];
+        let found = match byte {
+            b'0'..=b'9' if is_clock(&text.as_bytes()[at..]) => Some((CLOCK.len(), "HH:MM:SS")),
+            b'0' => pointer(rest()).map(|length| (length, "POINTER")),
+            b':' => {
+                let length = digits(&text[at + 1..]);
+                let is_port =
+                    text[at + 1..at + 1 + length].parse().is_ok_and(|n| ports.contains(&n));
+                is_port.then_some((1 + length, ":PORT"))
+            }
+            b'h' | b'u' | b't' => {
+                let chosen = CHOSEN.iter().find(|word| rest().starts_with(**word));
+                chosen.and_then(|word| {
+                    whole.push_str(&text[done..at + word.len()]);
+                    (done, at) = (at + word.len(), at + word.len());
+                    let length = digits(&text[at..]);
+                    let number = text[at..at + length].parse::<u32>();
+                    match *word {
+                        "htons(" if number == Ok(0) => None,
+                        "htons(" if number.is_ok_and(|n| ports.contains(&n)) => {
+                            Some((length, "PORT"))
+                        }
+                        "htons(" => Some((length, "CLIENT")),
+                        _ => Some((length, "N")),
+                    }
+                    .filter(|_| length > 0)
+                })
+            }
+            _ => None,
+        };
+        match found {
+            Some((length, name)) => {
+                whole.push_str(&text[done..at]);
+                whole.push_str(name);
+                at += length;
+                done = at;
+            }
+            None => at += 1,
+        }
+    }
+    whole.push_str(text.get(done..).unwrap_or_default());
+    whole
+}
+
+/// How many digits a text begins with.
+fn digits(text: &str) -> usize {
+    text.bytes().take_while(u8::is_ascii_digit).count()
+}
+
+const CLOCK: &[u8; 8] = b"##:##:##";
+
+/// 10:20:30
+fn is_clock(bytes: &[u8]) -> bool {
+    let fits = |(byte, shape): (&u8, &u8)| match shape {
+        b'#' => byte.is_ascii_digit(),
+        shape => byte == shape,
     };
-    while let Some(at) = found(rest) {
-        whole.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let is_port = whole.ends_with("htons(");
-        if digits > 0 && !(is_port && &rest[..digits] == "0") {
-            whole.push_str(if is_port { "CLIENT" } else { "N" });
-        } else {
-            whole.push_str(&rest[..digits]);
-        }
-        rest = &rest[digits..];
-    }
-    whole + rest
+    bytes.len() >= CLOCK.len() && bytes.iter().zip(CLOCK).all(fits)
 }
 
-/// A time of day, 10:20:30, wherever it is said.
-fn without_clocks(text: &str) -> String {
-    const SHAPE: &[u8; 8] = b"##:##:##";
-    let mut bytes = text.as_bytes().to_vec();
-    for at in 0..bytes.len().saturating_sub(SHAPE.len() - 1) {
-        let is_clock = bytes[at..].iter().zip(SHAPE).all(|(byte, shape)| match shape {
-            b'#' => byte.is_ascii_digit(),
-            shape => byte == shape,
-        });
-        if is_clock {
-            bytes[at..at + SHAPE.len()].copy_from_slice(b"HH:MM:SS");
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_default()
+/// A pointer is a hexadecimal number of more than six digits: how long it is.
+fn pointer(text: &str) -> Option<usize> {
+    let digits = text.strip_prefix("0x")?.bytes().take_while(u8::is_ascii_hexdigit).count();
+    (digits > 6).then_some(2 + digits)
 }
 
-/// A pointer is a hexadecimal number of more than six digits.
-fn without_pointers(text: &str) -> String {
-    let mut whole = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("0x") {
-        let digits = &rest[at + 2..];
-        let length = digits.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(digits.len());
-        whole.push_str(&rest[..at]);
-        whole.push_str(if length > 6 { "POINTER" } else { &rest[at..at + 2 + length] });
-        rest = &digits[length..];
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_from_run_to_run() {
+        let ports = BTreeSet::from([9000, 10]);
+        for (text, named) in [
+            ("{sin_port=htons(9000), x}", "{sin_port=htons(PORT), x}"),
+            ("{sin_port=htons(40001)}", "{sin_port=htons(CLIENT)}"),
+            ("{sin_port=htons(0)}", "{sin_port=htons(0)}"),
+            ("\"on 127.0.0.1:9000\\n\"", "\"on 127.0.0.1:PORT\\n\""),
+            (":90001", ":90001"),
+            ("at 10:20:30, 1:2", "at HH:MM:SS, 1:2"),
+            ("{u32=7, u64=71}", "{u32=N, u64=N}"),
+            ("{tv_sec=1, tv_nsec=2}", "{tv_sec=N, tv_nsec=N}"),
+            ("0x7fb8fcbab000 0x802", "POINTER 0x802"),
+            ("htons(", "htons("),
+            ("\u{20ac}:9000\u{20ac}", "\u{20ac}:PORT\u{20ac}"),
+        ] {
+            assert_eq!(without_changing(text, &ports), named);
+        }
     }
-    whole + rest
 }

@@ -363,7 +363,8 @@ fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
                 }
                 // Each step costs 1.618 times the one before.
                 let missing = ENOUGH.as_secs_f64() / alone.as_secs_f64().max(1e-6);
-                let steps = (missing.ln() / 1.618_f64.ln()).ceil() as u32;
+                let enough = |steps: &u32| 1.618_f64.powi(steps.cast_signed()) >= missing;
+                let steps = (1..).find(enough).unwrap_or(1);
                 n = if alone < Duration::from_millis(20) {
                     n + steps.clamp(1, 4)
                 } else {

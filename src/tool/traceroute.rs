@@ -212,7 +212,7 @@ fn listen(
         }
     }
     // No event is asked for: what there is to hear of is its end.
-    fds.push(pollfd::new(&output, 0));
+    fds.push(pollfd::new(output, 0));
     let left = until.map(|until: Instant| until.saturating_duration_since(Instant::now()));
     let left = if launched { Some(Duration::ZERO) } else { left };
     net::wait(&mut fds, left.map_or(Deadline::NEVER, Deadline::after))?;

@@ -36,10 +36,9 @@ TOOLS := gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname 
 	getnameinfo knock traceroute sockopt readiness nc netstat
 
 .PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
-	bench-stalls bench-mixed bench-idle bench-nc bench-netstat experiments instructions tools liburing \
-	specimens $(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare $(addprefix compare-,$(DESIGNS)) \
 	bench-stalls bench-mixed bench-idle bench-nc bench-netstat bench-compare experiments instructions tools liburing \
-	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare $(addprefix compare-,$(DESIGNS)) \
+	specimens $(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare $(addprefix compare-,$(DESIGNS)) \
+	examine $(addprefix examine-,$(DESIGNS)) \
 	FORCE
 .DELETE_ON_ERROR:
 
@@ -79,6 +78,15 @@ $(addprefix compare-,$(DESIGNS)): compare-%: $(SOCKLAB) target/c/%
 
 compare: $(SOCKLAB) c ## all designs and their twins
 	@for design in $(DESIGNS); do printf '%-18s' $$design; $(SOCKLAB) compare $$design | tail -1; done
+
+examine-%: ## what a design and its C twin really do, and whether that is what is promised
+$(addprefix examine-,$(DESIGNS)): examine-%: $(SOCKLAB) target/c/%
+	@$(SOCKLAB) examine $* $(ARGS)
+
+examine: $(SOCKLAB) c ## all designs and their twins: ten minutes or so
+	@failed=; for design in $(DESIGNS); do printf '%-18s' $$design; \
+		$(SOCKLAB) examine $$design $(ARGS) >target/examine-$$design.txt && echo as promised || failed="$$failed $$design"; \
+	done; test -z "$$failed"
 
 experiments: $(SOCKLAB) ## what the kernel does: whom it wakes, who gets it, how many wait
 	@$(SOCKLAB) experiment herd

@@ -12,19 +12,28 @@ use crate::{all, lecture, table};
 fn checks() -> Vec<String> {
     let output = socklab().args(["examine", "--list"]).output().expect("socklab runs");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
-    let ids = text.lines().filter(|line| line.starts_with(' ')).filter_map(|line| line.split_whitespace().next());
+    let ids = text
+        .lines()
+        .filter(|line| line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next());
     ids.map(str::to_owned).collect()
 }
 
 /// Examines a command with some checks, and returns the verdict of each.
-fn verdicts(only: &[String], options: &[&str], command: &[String]) -> Vec<(String, String, String)> {
+fn verdicts(
+    only: &[String],
+    options: &[&str],
+    command: &[String],
+) -> Vec<(String, String, String)> {
     let output = examine(only, options, command);
     let text = String::from_utf8_lossy(&output.stdout);
-    let found: Value = serde_json::from_str(&text)
-        .unwrap_or_else(|error| panic!("{command:?}: {error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
+    let found: Value = serde_json::from_str(&text).unwrap_or_else(|error| {
+        panic!("{command:?}: {error}: {text}{}", String::from_utf8_lossy(&output.stderr))
+    });
     assert_eq!(found["trouble"], Value::Null, "{command:?}");
     let findings = found["findings"].as_array().expect("findings").iter();
-    let word = |finding: &Value, field: &str| finding[field].as_str().unwrap_or_default().to_owned();
+    let word =
+        |finding: &Value, field: &str| finding[field].as_str().unwrap_or_default().to_owned();
     findings
         .map(|finding| {
             let why = format!("{} {}", finding["what"], finding["evidence"]);
@@ -55,7 +64,8 @@ fn named(row: &table::Row, checks: &[String]) -> Vec<String> {
 #[test]
 fn each_specimen_is_named() {
     let checks = checks();
-    let rows: Vec<table::Row> = table::rows().into_iter().filter(|row| !named(row, &checks).is_empty()).collect();
+    let rows: Vec<table::Row> =
+        table::rows().into_iter().filter(|row| !named(row, &checks).is_empty()).collect();
     assert!(rows.len() > 40, "{} specimens", rows.len());
     all(
         &rows,
@@ -92,9 +102,16 @@ fn each_sound_twin_passes() {
         &designs,
         |(design, _)| design.clone(),
         |(design, ids)| {
-            let name = if design.starts_with("sound_") { format!("broken/{design}") } else { design.clone() };
+            let name = if design.starts_with("sound_") {
+                format!("broken/{design}")
+            } else {
+                design.clone()
+            };
             for (id, verdict, why) in verdicts(ids, &[], &c(&name)) {
-                assert!(!["fail", "weak", "broken"].contains(&verdict.as_str()), "{id} is {verdict}: {why}");
+                assert!(
+                    !["fail", "weak", "broken"].contains(&verdict.as_str()),
+                    "{id} is {verdict}: {why}"
+                );
             }
         },
     );
@@ -104,7 +121,9 @@ fn each_sound_twin_passes() {
 fn commands_that_cannot_be_examined() {
     let mut commands: Vec<(String, Vec<String>)> = table::rows()
         .into_iter()
-        .filter(|row| row.is_command && row.specimen != "floods_output" && row.specimen != "holds_terminal")
+        .filter(|row| {
+            row.is_command && row.specimen != "floods_output" && row.specimen != "holds_terminal"
+        })
         .map(|row| (row.specimen.clone(), c(&format!("broken/{}", row.specimen))))
         .collect();
     commands.push(("nothing".into(), vec!["/nowhere/at/all".into()]));
@@ -114,7 +133,12 @@ fn commands_that_cannot_be_examined() {
         |(name, _)| name.clone(),
         |(_, command)| {
             let output = examine(&[], &["--wait=1"], command);
-            assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stdout));
+            assert_eq!(
+                output.status.code(),
+                Some(2),
+                "{}",
+                String::from_utf8_lossy(&output.stdout)
+            );
             let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
             assert!(found["trouble"].as_str().is_some_and(|why| why.len() > 10), "{found}");
         },
@@ -127,21 +151,28 @@ fn commands_that_can() {
     let only = ["A1".to_owned()];
     for name in ["floods_output", "holds_terminal"] {
         let found = verdicts(&only, &[], &c(&format!("broken/{name}")));
-        assert_eq!((found[0].0.as_str(), found[0].1.as_str()), ("A1", "pass"), "{name}: {}", found[0].2);
+        assert_eq!(
+            (found[0].0.as_str(), found[0].1.as_str()),
+            ("A1", "pass"),
+            "{name}: {}",
+            found[0].2
+        );
     }
 }
 
 #[test]
 fn the_lectures_listings_and_their_faults() {
     let checks = checks();
-    let rows: Vec<_> = lecture::rows().into_iter().filter(|(name, _)| !name.starts_with("client_")).collect();
+    let rows: Vec<_> =
+        lecture::rows().into_iter().filter(|(name, _)| !name.starts_with("client_")).collect();
     all(
         &rows,
         |(listing, _)| listing.clone(),
         |(listing, faults)| {
             let path = lecture::folder().join(listing).display().to_string();
             let command = ["python3", "-B", &path, "{port}"].map(String::from);
-            let ids: Vec<String> = faults.iter().filter(|id| checks.contains(id)).cloned().collect();
+            let ids: Vec<String> =
+                faults.iter().filter(|id| checks.contains(id)).cloned().collect();
             for (id, verdict, why) in verdicts(&ids, &[], &command) {
                 assert!(["fail", "weak"].contains(&verdict.as_str()), "{id} is {verdict}: {why}");
             }
@@ -158,7 +189,13 @@ fn the_designs_are_what_they_claim() {
         &designs,
         |design| design.name.to_owned(),
         |design| {
-            let command = [&socklab().get_program().display().to_string(), "serve", design.name, "--port", "{port}"];
+            let command = [
+                &socklab().get_program().display().to_string(),
+                "serve",
+                design.name,
+                "--port",
+                "{port}",
+            ];
             let command = command.map(String::from);
             for (id, verdict, why) in verdicts(&only, &["--claims", design.name], &command) {
                 let is_asked = id == "C10" || design.promises.serves == Serves::Forever;

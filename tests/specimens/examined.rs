@@ -67,6 +67,7 @@ fn each_specimen_is_named() {
     let rows: Vec<table::Row> =
         table::rows().into_iter().filter(|row| !named(row, &checks).is_empty()).collect();
     assert!(rows.len() > 30, "{} specimens", rows.len());
+    assert!(rows.len() > 40, "{} specimens", rows.len());
     all(
         &rows,
         |row| row.specimen.clone(),

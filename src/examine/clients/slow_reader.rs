@@ -1,6 +1,6 @@
 //! D3: a client that asks and asks, and does not read.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::examine::client::{Client, Manner};
 use crate::examine::protocol::Shape;
@@ -26,6 +26,10 @@ pub(in crate::examine) const CHECK: Check = Check {
 
 /// More than the kernel keeps for one connection.
 const MOST: usize = 16 << 20;
+/// TCP asks after a fifth of a second whether there is room again, then after two fifths.
+const STILL: Duration = Duration::from_millis(500);
+/// On a busy machine a time says little.
+const LOOKS: u32 = 60;
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if exam.shape()? == Shape::OneShot {
@@ -89,21 +93,32 @@ fn flood(server: &Server, client: &Client) -> Result<(usize, bool), Trouble> {
         if more > 0 {
             continue;
         }
-        // Idle beside requests that lie there: it does not want them. Idle without is no more than a pause of TCP.
-        let is_idle = || {
-            let unread = server.row(client)?.is_none_or(|row| row.idiag_rqueue > 0);
-            Ok::<_, Trouble>(unread && server.is_at_rest())
-        };
-        let mut rested = 0;
+        // Idle beside requests that lie there: it does not want them. TCP pauses too, while it asks whether there
+        // is room again, so that has to last, and nothing may move.
+        let mut still: Option<((u32, u32), Instant, u32)> = None;
         server.until(|| {
-            rested = if is_idle()? { rested + 1 } else { 0 };
-            Ok(rested >= 20 || client.is_connected()?)
+            let queues =
+                server.row(client)?.map_or((1, 0), |row| (row.idiag_rqueue, row.idiag_wqueue));
+            let is_idle = queues.0 > 0 && server.is_at_rest();
+            still = match still {
+                Some((before, since, looks)) if is_idle && before == queues => {
+                    Some((before, since, looks + 1))
+                }
+                _ if is_idle => Some((queues, Instant::now(), 1)),
+                _ => None,
+            };
+            Ok(is_full(still) || client.is_connected()?)
         })?;
-        if rested >= 20 {
+        if is_full(still) {
             return Ok((sent, true));
         }
     }
     Ok((sent, false))
+}
+
+/// Whether nothing has moved for long enough, looked at often enough.
+fn is_full(still: Option<((u32, u32), Instant, u32)>) -> bool {
+    still.is_some_and(|(_, since, looks)| since.elapsed() >= STILL && looks >= LOOKS)
 }
 
 /// The memory in use by all of its processes.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{Client, End};
 use super::design::{Design, identify, manners};
+use super::faults::Habits;
 use super::log::Log;
 use super::protocol::{Heavy, Protocol, Shape};
 use super::server::{Probe, Server};
@@ -80,6 +81,7 @@ pub struct Exam<'a> {
     manners: OnceCell<(bool, Shape)>,
     design: OnceCell<Design>,
     heavy: OnceCell<Option<Heaviness>>,
+    habits: OnceCell<Habits>,
 }
 
 impl<'a> Exam<'a> {
@@ -91,6 +93,7 @@ impl<'a> Exam<'a> {
             manners: OnceCell::new(),
             design: OnceCell::new(),
             heavy: OnceCell::new(),
+            habits: OnceCell::new(),
         }
     }
 
@@ -231,6 +234,15 @@ impl<'a> Exam<'a> {
     /// If the server does not answer.
     pub fn heavy(&self) -> Result<Option<&Heaviness>, Trouble> {
         self.kept(&self.heavy, || weigh(&self.start()?)).map(Option::as_ref)
+    }
+
+    /// Which calls the server makes for one good client.
+    ///
+    /// # Errors
+    ///
+    /// If it does not answer; [`Trouble::Blocked`] where the system does not let its calls be seen.
+    pub(super) fn habits(&self) -> Result<&Habits, Trouble> {
+        self.kept(&self.habits, || Habits::of(self))
     }
 
     /// What is in a cell, or what is put there now: with servers of its own, in networks of their own, of which

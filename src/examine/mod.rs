@@ -13,6 +13,7 @@ pub mod suite;
 mod clients;
 mod contract;
 mod exam;
+mod faults;
 mod service;
 mod stop;
 mod tasks;
@@ -95,6 +96,12 @@ pub const CHECKS: &[&Check] = &[
     &clients::trailing::CHECK,
     &clients::heavy::CHECK,
     &clients::urgent::CHECK,
+    &faults::shortage::CHECK,
+    &faults::accept::CHECK,
+    &faults::interrupt::CHECK,
+    &faults::fork::CHECK,
+    &faults::thread::CHECK,
+    &faults::transfer::CHECK,
     &stop::interrupted::CHECK,
     &stop::terminated::CHECK,
     &stop::idle::CHECK,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{Client, End};
 use super::design::{Design, identify, manners};
+use super::faults::Habits;
 use super::log::Log;
 use super::protocol::{Heavy, Protocol, Shape};
 use super::server::{Probe, Server};
@@ -84,6 +85,7 @@ pub struct Exam<'a> {
     design: OnceCell<Design>,
     heavy: OnceCell<Option<Heaviness>>,
     bears_empty: OnceCell<bool>,
+    habits: OnceCell<Habits>,
 }
 
 impl<'a> Exam<'a> {
@@ -97,6 +99,7 @@ impl<'a> Exam<'a> {
             design: OnceCell::new(),
             heavy: OnceCell::new(),
             bears_empty: OnceCell::new(),
+            habits: OnceCell::new(),
         }
     }
 
@@ -268,6 +271,13 @@ impl<'a> Exam<'a> {
             Ok(server.ailment()?.is_none())
         };
         self.kept(&self.bears_empty, bears).copied()
+    /// Which calls the server makes for one good client.
+    ///
+    /// # Errors
+    ///
+    /// If it does not answer; [`Trouble::Blocked`] where the system does not let its calls be seen.
+    pub(super) fn habits(&self) -> Result<&Habits, Trouble> {
+        self.kept(&self.habits, || Habits::of(self))
     }
 
     /// What is in a cell, or what is put there now: with servers of its own, in networks of their own, of which

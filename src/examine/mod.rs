@@ -18,6 +18,7 @@ mod leaks;
 mod loose;
 mod reach;
 mod scale;
+mod faults;
 mod service;
 mod stop;
 mod tasks;
@@ -119,6 +120,12 @@ pub const CHECKS: &[&Check] = &[
     &scale::burst::CHECK,
     &scale::beyond::CHECK,
     &scale::release::CHECK,
+    &faults::shortage::CHECK,
+    &faults::accept::CHECK,
+    &faults::interrupt::CHECK,
+    &faults::fork::CHECK,
+    &faults::thread::CHECK,
+    &faults::transfer::CHECK,
     &stop::interrupted::CHECK,
     &stop::terminated::CHECK,
     &stop::idle::CHECK,

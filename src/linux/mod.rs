@@ -21,6 +21,7 @@ pub mod sock_diag;
 pub mod socket_filter;
 pub mod socket_options;
 pub mod sys_mman;
+pub mod sys_resource;
 pub mod sys_syscall;
 pub mod sys_uio;
 pub mod tcp_info;

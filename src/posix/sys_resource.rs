@@ -9,6 +9,10 @@ use super::ffi::{self, manual};
 
 /// How many descriptors a process may have: one more than the largest.
 pub const RLIMIT_NOFILE: c_int = libc::RLIMIT_NOFILE as c_int;
+/// How many tasks the process's user may have.
+pub const RLIMIT_NPROC: c_int = libc::RLIMIT_NPROC as c_int;
+/// How large a process may be, in bytes of addresses.
+pub const RLIMIT_AS: c_int = libc::RLIMIT_AS as c_int;
 
 /// `int getrlimit(int resource, struct rlimit *rlim)`: a limit, and how far it may be raised.
 #[doc = manual!("getrlimit", "2")]

@@ -1,0 +1,127 @@
+//! Which calls a server makes for one good client, as the gate shows them.
+
+use std::ffi::c_int;
+
+use crate::examine::server::{Probe, Server};
+use crate::examine::{Exam, Trouble};
+use crate::subject::gate::{Call, Sysno, Tap};
+use crate::subject::watch::{descriptors, socket_in};
+
+/// Calls that take a client in.
+pub(super) const ACCEPT: &[&str] = &["accept", "accept4"];
+/// Calls that read what a client has sent.
+pub(super) const RECEIVE: &[&str] = &["read", "readv", "recvfrom", "recvmsg"];
+/// Calls that send it something.
+pub(super) const SEND: &[&str] = &["write", "writev", "sendto", "sendmsg"];
+/// Calls that wait until somebody is ready.
+pub(super) const WAIT: &[&str] =
+    &["select", "pselect6", "poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_pwait2"];
+/// Calls that make a process or a thread.
+const MAKE: &[&str] = &["fork", "vfork", "clone", "clone3"];
+/// Further calls on a client's socket, and on who has it.
+const OTHER: &[&str] = &[
+    "shutdown",
+    "setsockopt",
+    "getsockopt",
+    "getsockname",
+    "getpeername",
+    "epoll_ctl",
+    "wait4",
+    "waitid",
+];
+
+/// A server behind a gate for all of these, which has served one client and waits for the next.
+///
+/// # Errors
+///
+/// [`Trouble::Broken`] if it has not; those of starting.
+pub(super) fn warmed_up(exam: &Exam) -> Result<(Server, Tap), Trouble> {
+    let calls = [ACCEPT, RECEIVE, SEND, WAIT, MAKE, OTHER].concat();
+    let (server, tap) = exam.start_gated(&calls)?;
+    let probe = server.probe()?;
+    if probe != Probe::Right {
+        let what = format!("before anything has failed, a good client is {}", probe.words());
+        return Err(Trouble::Broken(what));
+    }
+    server.settles()?;
+    Ok((server, tap))
+}
+
+/// The calls of one client.
+#[derive(Debug)]
+pub(in crate::examine) struct Habits {
+    /// In the order in which they were made, those that are none of its business left out.
+    calls: Vec<Call>,
+}
+
+impl Habits {
+    /// Watches a fresh server serve its second client: what is done only once is done by then.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Broken`] if it does not serve it; those of starting.
+    pub(in crate::examine) fn of(exam: &Exam) -> Result<Self, Trouble> {
+        let (server, tap) = warmed_up(exam)?;
+        tap.start_counting();
+        let mut client = server.connect_accepted()?;
+        server.settles()?;
+        let inode = server.row(&client)?.map(|row| row.idiag_inode);
+        let links = server.processes().into_iter().flat_map(descriptors);
+        let fds: Vec<c_int> = links
+            .filter(|(_, link)| inode.is_some() && socket_in(link) == inode)
+            .map(|(fd, _)| fd)
+            .collect();
+        client.send(&server.protocol.request)?;
+        let probe = server.outcome(&mut client)?;
+        if probe != Probe::Right {
+            let what = format!("before anything has failed, a good client is {}", probe.words());
+            return Err(Trouble::Broken(what));
+        }
+        client.close();
+        server.settles()?;
+        tap.stop_counting();
+        let mut calls = tap.log(0).calls;
+        // What goes to a log, or to another task, is not the client's. Where the system hides whose descriptor is
+        // what, all but the standard ones may be.
+        let is_clients = |fd: c_int| if fds.is_empty() { fd > 2 } else { fds.contains(&fd) };
+        calls.retain(|call| {
+            let is_io = [RECEIVE, SEND].concat().contains(&call.sysno.name());
+            !is_io || is_clients(call.args[0] as c_int)
+        });
+        Ok(Self { calls })
+    }
+
+    /// Those of these names, each once.
+    pub(super) fn among(&self, names: &[&str]) -> Vec<Sysno> {
+        let mut found: Vec<Sysno> = Vec::new();
+        for call in &self.calls {
+            if names.contains(&call.sysno.name()) && !found.contains(&call.sysno) {
+                found.push(call.sysno);
+            }
+        }
+        found
+    }
+
+    /// Those of these names, each once for each descriptor that it was made on.
+    pub(super) fn on_descriptors(&self, names: &[&str]) -> Vec<(Sysno, c_int)> {
+        let mut found: Vec<(Sysno, c_int)> = Vec::new();
+        for call in &self.calls {
+            let this = (call.sysno, call.args[0] as c_int);
+            if names.contains(&call.sysno.name()) && !found.contains(&this) {
+                found.push(this);
+            }
+        }
+        found
+    }
+
+    /// Those that made a thread, or those that made a process, each once.
+    pub(super) fn making(&self, thread: bool) -> Vec<Sysno> {
+        let mut found: Vec<Sysno> = Vec::new();
+        for call in self.calls.iter().filter(|call| call.is_thread() == Some(thread)) {
+            if !found.contains(&call.sysno) {
+                found.push(call.sysno);
+            }
+        }
+        found
+    }
+}

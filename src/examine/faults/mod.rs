@@ -1,0 +1,262 @@
+//! F: what calls that fail do to the server.
+
+mod habits;
+
+pub(super) mod accept;
+pub(super) mod fork;
+pub(super) mod interrupt;
+pub(super) mod shortage;
+pub(super) mod thread;
+pub(super) mod transfer;
+
+use std::ffi::c_int;
+use std::time::{Duration, Instant};
+
+use super::client::{Client, Manner};
+use super::design::Kind;
+use super::server::{Probe, Server};
+use super::{Exam, Outcome, Trouble};
+use crate::report::Verdict;
+use crate::subject::gate::{Fault, Only, Sysno, Tap};
+use crate::subject::watch;
+
+pub(super) use habits::Habits;
+use habits::{ACCEPT, RECEIVE, SEND, WAIT, warmed_up};
+
+/// An error number and its name.
+type Errno = (&'static str, c_int);
+
+/// What the client has a right to whose call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Right {
+    /// None: it may wait for ever.
+    Nothing,
+    /// To be told, even if that is the end of the connection.
+    Word,
+    /// To be answered: nothing has happened to it.
+    Answer,
+}
+
+/// A call that is to fail.
+struct Blow {
+    fault: Fault,
+    /// The error's name.
+    errno: &'static str,
+    /// What the client has a right to.
+    right: Right,
+}
+
+impl Blow {
+    /// The next of these calls fails.
+    fn new(calls: &[Sysno], only: Only, errno: Errno, right: Right) -> Self {
+        Self { fault: Fault { only, ..Fault::next(calls, errno.1) }, errno: errno.0, right }
+    }
+
+    fn name(&self) -> String {
+        let calls: Vec<&str> = self.fault.calls.iter().map(|call| call.name()).collect();
+        let nth = match self.fault.nth {
+            1 => String::new(),
+            nth => format!(", call {nth},"),
+        };
+        format!("{}{nth} of {}", self.errno, calls.join(" and "))
+    }
+}
+
+/// What came of a blow.
+enum Felt {
+    /// The call was never made.
+    Nothing,
+    /// Nobody minds.
+    Survived,
+    /// It did harm.
+    Harm(Outcome),
+}
+
+/// So many clients come until a call fails that has to come with one of them: some are under way already.
+const CLIENTS: usize = 4;
+
+/// Makes a call fail and looks what becomes of the server, and of the client whose call it was.
+///
+/// # Errors
+///
+/// [`Trouble::Broken`] if the server ends before that; those of looking.
+fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt, Trouble> {
+    let before = living(server);
+    let since = tap.log(0).next();
+    tap.arm(blow.fault.clone())?;
+    let mut clients: Vec<Client> = Vec::new();
+    while clients.len() < CLIENTS && !is_over(server, tap) {
+        let Some(client) = server.connect_as(Manner::default())? else { break };
+        client.send(&server.protocol.request)?;
+        server.until_or_stuck(|| Ok(is_over(server, tap) || client.is_told()?))?;
+        clients.push(client);
+        let mut rested = 0;
+        server.until_within(Duration::from_secs(1), || {
+            rested = if server.is_at_rest() { rested + 1 } else { 0 };
+            Ok(rested >= 5 || is_over(server, tap))
+        })?;
+    }
+    tap.disarm();
+    if tap.fired() == 0 {
+        return match server.ended() {
+            Some(status) => {
+                let what = format!("the server ended before any call had failed ({status})");
+                Err(Trouble::Broken(what))
+            }
+            None => Ok(Felt::Nothing),
+        };
+    }
+    let failed = tap.log(since).calls.into_iter().find(|call| call.errno != 0);
+    let line = failed.map_or_else(String::new, |call| {
+        format!("{} of task {} failed with {}", call.sysno, call.tid, blow.errno)
+    });
+    server.log.say(&line);
+    convalesces(server)?;
+    if let Some(ailment) = server.ailment()? {
+        return Ok(Felt::Harm(ailment.with(line)));
+    }
+    if let Some(client) = clients.last_mut()
+        && let Some(wrong) = wronged(server, client, blow.right)?
+    {
+        return Ok(Felt::Harm(Outcome::new(Verdict::Weak, wrong).with(line)));
+    }
+    clients.into_iter().for_each(Client::close);
+    if is_pool && let Some(loss) = loss(server, &before)? {
+        return Ok(Felt::Harm(loss.with(line)));
+    }
+    server.settles()?;
+    Ok(Felt::Survived)
+}
+
+/// Whether there is nothing to be waited for any more.
+fn is_over(server: &Server, tap: &Tap) -> bool {
+    tap.fired() > 0 || server.ended().is_some()
+}
+
+/// Lets a server that pauses after an error serve somebody.
+fn convalesces(server: &Server) -> Result<(), Trouble> {
+    let Some(client) = server.connect_as(Manner::default())? else { return Ok(()) };
+    client.send(&server.protocol.request)?;
+    server.until(|| Ok(client.is_told()? || server.ended().is_some()))?;
+    Ok(())
+}
+
+/// What a client is denied that it has a right to.
+fn wronged(server: &Server, client: &mut Client, right: Right) -> Result<Option<String>, Trouble> {
+    Ok(match right {
+        Right::Nothing => None,
+        Right::Word => {
+            let is_told = server.until_or_stuck(|| client.is_told())?;
+            let what = "the client whose call it was is left waiting: its connection stays open";
+            (!is_told).then(|| String::from(what))
+        }
+        Right::Answer => {
+            let probe = server.outcome(client)?;
+            (probe != Probe::Right)
+                .then(|| format!("the client whose call it was is {}", probe.words()))
+        }
+    })
+}
+
+/// Its processes that have not ended.
+fn living(server: &Server) -> Vec<u32> {
+    let mut processes = server.processes();
+    processes.retain(|&pid| !matches!(watch::state(pid), None | Some('Z' | 'X')));
+    processes
+}
+
+/// Workers that are there no longer.
+fn loss(server: &Server, before: &[u32]) -> Result<Option<Outcome>, Trouble> {
+    let is_full = server.until(|| Ok(living(server).len() >= before.len()))?;
+    let now = living(server);
+    let lost = before.iter().filter(|pid| !now.contains(pid)).count();
+    Ok(match (lost, is_full) {
+        (0, _) => None,
+        (_, true) => {
+            let what = "a worker process has ended, and another has taken its place";
+            Some(Outcome::new(Verdict::Weak, what))
+        }
+        (_, false) => {
+            Some(Outcome::fail("a worker process has ended, and nobody has taken its place"))
+        }
+    })
+}
+
+/// For how long a server that comes to harm again and again is started anew.
+const ENOUGH: Duration = Duration::from_secs(8);
+
+/// Makes one call after the other fail; a server that has come to harm is started anew for the next.
+///
+/// # Errors
+///
+/// [`Trouble::Broken`] if one never fails; those of starting and of looking.
+fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
+    let is_pool = exam.design()?.kind == Kind::Preforked;
+    let begun = Instant::now();
+    let mut well: Option<(Server, Tap)> = None;
+    let mut harmed: Vec<(String, Outcome)> = Vec::new();
+    let mut tried = 0;
+    for blow in blows {
+        if !harmed.is_empty() && begun.elapsed() > ENOUGH {
+            break;
+        }
+        let (mut is_fresh, (mut server, mut tap)) = match well.take() {
+            Some(well) => (false, well),
+            None => (true, warmed_up(exam)?),
+        };
+        tried += 1;
+        let felt = loop {
+            match strike(&server, &tap, blow, is_pool)? {
+                // One that has been through much may have its clients on other descriptors.
+                Felt::Nothing if !is_fresh => {
+                    is_fresh = true;
+                    drop(server);
+                    (server, tap) = warmed_up(exam)?;
+                }
+                felt => break felt,
+            }
+        };
+        match felt {
+            Felt::Nothing => {
+                let what = format!("the call that was to fail was never made: {}", blow.name());
+                return Err(Trouble::Broken(what));
+            }
+            Felt::Survived => well = Some((server, tap)),
+            Felt::Harm(harm) => harmed.push((blow.name(), harm)),
+        }
+    }
+    Ok(verdict(harmed, tried, blows.len()))
+}
+
+/// What is said of the blows that did harm: the worst first.
+fn verdict(mut harmed: Vec<(String, Outcome)>, tried: usize, of: usize) -> Outcome {
+    harmed.sort_by_key(|(_, harm)| std::cmp::Reverse(harm.verdict.weight()));
+    let Some((name, first)) = harmed.first() else {
+        return Outcome::pass(format!("{of} of {of} survived, and the next client served"));
+    };
+    let count = harmed.len();
+    let what = format!("after {name} {}; {count} of {tried} do harm", first.what);
+    let mut outcome = Outcome::new(first.verdict, what)
+        .with_all(harmed.iter().map(|(name, harm)| format!("after {name}: {}", harm.what)))
+        .with_all(first.evidence.clone());
+    if tried < of {
+        outcome = outcome.with(format!("{} more were not tried", of - tried));
+    }
+    outcome
+}
+
+/// What keeps calls from being made to fail.
+///
+/// # Errors
+///
+/// [`Trouble::Blocked`] if the server's calls go through a ring.
+fn excluded(exam: &Exam) -> Result<Option<Outcome>, Trouble> {
+    if exam.is_single_use()? {
+        return Ok(Some(Outcome::not_applicable("it serves once")));
+    }
+    if exam.design()?.kind == Kind::IoUring {
+        let what = "what a ring of io_uring does is no system call: it can't be made to fail";
+        return Err(Trouble::Blocked(String::from(what)));
+    }
+    Ok(None)
+}

@@ -13,6 +13,7 @@ mod readiness;
 mod resolve;
 mod serve;
 mod sockopt;
+mod trace;
 mod traceroute;
 
 use std::io::{self, Write};
@@ -49,6 +50,7 @@ enum Command {
     Client(client::Arguments),
     Designs(designs::Arguments),
     Compare(compare::Arguments),
+    Trace(trace::Arguments),
     Experiment(experiment::Arguments),
     #[command(flatten)]
     Resolve(resolve::Function),
@@ -97,6 +99,7 @@ pub fn main() -> ExitCode {
             Command::Client(arguments) => client::run(&arguments),
             Command::Designs(arguments) => designs::run(&arguments),
             Command::Compare(arguments) => compare::run(&arguments),
+            Command::Trace(arguments) => trace::run(&arguments),
             Command::Experiment(arguments) => experiment::run(&arguments),
             Command::Resolve(function) => resolve::run(&function),
             Command::Knock(arguments) => knock::run(&arguments),

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod align;
+pub mod explain;
 pub mod normalise;
 pub mod parse;
 pub mod record;

@@ -39,6 +39,8 @@ TOOLS := gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname 
 	bench-stalls bench-mixed bench-idle bench-nc bench-netstat bench-compare experiments instructions tools liburing \
 	specimens $(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare $(addprefix compare-,$(DESIGNS)) \
 	examine $(addprefix examine-,$(DESIGNS)) \
+	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare $(addprefix compare-,$(DESIGNS)) \
+	$(addprefix trace-,$(DESIGNS)) \
 	FORCE
 .DELETE_ON_ERROR:
 
@@ -75,6 +77,10 @@ $(TOOLS): $(SOCKLAB)
 compare-%: ## a design and its C twin, system call by system call
 $(addprefix compare-,$(DESIGNS)): compare-%: $(SOCKLAB) target/c/%
 	@$(SOCKLAB) compare $* $(ARGS)
+
+trace-%: ## a design, system call by system call, in plain words
+$(addprefix trace-,$(DESIGNS)): trace-%: $(SOCKLAB)
+	@$(SOCKLAB) trace $* $(ARGS)
 
 compare: $(SOCKLAB) c ## all designs and their twins
 	@for design in $(DESIGNS); do printf '%-18s' $$design; $(SOCKLAB) compare $$design | tail -1; done

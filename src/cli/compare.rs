@@ -77,6 +77,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         })
     };
     let (left, right) = (record(&one)?, record(&other)?);
+    let (left, right) = (recorded(&one, &plan)?, recorded(&other, &plan)?);
     let comparison = align(&left, &right, &known);
     if arguments.svg.is_some() || arguments.html.is_some() {
         pictures(arguments, [(&title(&one), &left), (&title(&other), &right)], &comparison)?;
@@ -123,21 +124,40 @@ fn pictures(
 fn words(command: &[OsString]) -> String {
     let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
     words.join(" ")
+/// One run of a command.
+pub(super) fn recorded(command: &[OsString], plan: &Plan) -> Result<Trace, Failure> {
+    record(command, plan).map_err(|failure| {
+        if failure.is_interrupt() {
+            return Failure { line: String::new(), status: 130 };
+        }
+        let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
+        Failure { line: format!("{}: {failure}", words.join(" ")), status: 2 }
+    })
+}
+
+/// The command that starts a design, with one worker if it is a pool: which of several comes first is
+/// the kernel's decision.
+pub(super) fn listening(name: &str) -> Result<Vec<OsString>, Failure> {
+    let design = find(name).ok_or_else(|| {
+        Failure::usage(format!("error: no design '{name}'; `socklab designs` lists them"))
+    })?;
+    let is_pool = design.promises.pool != Pool::None;
+    let options: &[&str] =
+        if is_pool { &["--port", "0", "--workers", "1"] } else { &["--port", "0"] };
+    let this = std::env::current_exe()?;
+    let words = [this.into(), "serve".into(), name.into()];
+    Ok(words.into_iter().chain(options.iter().map(OsString::from)).collect())
 }
 
 type Commands = (Vec<OsString>, Vec<OsString>, Vec<Accepted>);
 
 fn commands(arguments: &Arguments) -> Result<Commands, Failure> {
     if let Some(name) = &arguments.design {
-        let Some(design) = find(name) else {
-            return Err(Failure::usage(format!(
-                "error: no design '{name}'; `socklab designs` lists them"
-            )));
-        };
+        let one = listening(name)?;
         if !arguments.commands.is_empty() {
             return Err(Failure::usage("error: a design or two commands, not both"));
         }
-        let this = std::env::current_exe()?;
+        let this = PathBuf::from(&one[0]);
         // target/release/socklab, target/c/forked
         let twin = this
             .parent()
@@ -149,16 +169,11 @@ fn commands(arguments: &Arguments) -> Result<Commands, Failure> {
                 status: 2,
             });
         };
-        // A pool of one: which of several workers comes first is the kernel's decision.
-        let is_pool = design.promises.pool != Pool::None;
-        let options: &[&str] =
-            if is_pool { &["--port", "0", "--workers", "1"] } else { &["--port", "0"] };
-        let options = options.iter().map(OsString::from);
-        let one = [this.into(), "serve".into(), name.into()].into_iter().chain(options.clone());
-        let other = [OsString::from(twin)].into_iter().chain(options);
-        let processes = if design.promises.pool == Pool::Processes { "pools" } else { "" };
-        let known = accepted(TWINS, &[design.name, processes, "servers", "all"]);
-        return Ok((one.collect(), other.collect(), known));
+        // Behind the name of the design stand the options.
+        let other = [OsString::from(twin)].into_iter().chain(one[3..].iter().cloned()).collect();
+        let is_pool = find(name).is_some_and(|found| found.promises.pool == Pool::Processes);
+        let pools = if is_pool { "pools" } else { "" };
+        return Ok((one, other, accepted(TWINS, &[name, pools, "servers", "all"])));
     }
     let mut halves = arguments.commands.split(|word| word == "--");
     match (halves.next(), halves.next(), halves.next()) {
@@ -169,7 +184,7 @@ fn commands(arguments: &Arguments) -> Result<Commands, Failure> {
     }
 }
 
-fn read_script(path: &PathBuf) -> Result<Vec<script::Step>, Failure> {
+pub(super) fn read_script(path: &PathBuf) -> Result<Vec<script::Step>, Failure> {
     let failed =
         |what: String| Failure { line: format!("error: {}: {what}", path.display()), status: 2 };
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
@@ -227,7 +242,7 @@ fn print(comparison: &Comparison, all: bool) -> io::Result<()> {
 }
 
 /// The start of a server, with what it made use of, in one line.
-fn start(calls: usize, helpers: usize) -> String {
+pub(super) fn start(calls: usize, helpers: usize) -> String {
     match helpers {
         0 => format!("(start: {calls} calls)"),
         _ => format!("(start: {calls} calls of {} processes)", helpers + 1),
@@ -235,13 +250,13 @@ fn start(calls: usize, helpers: usize) -> String {
 }
 
 /// As wide as the terminal, or 100.
-fn terminal_width() -> usize {
+pub(super) fn terminal_width() -> usize {
     let table = comfy_table::Table::new();
     table.width().map_or(100, |width| usize::from(width).max(40))
 }
 
 /// A text cut or filled to a width.
-fn fit(text: &str, width: usize) -> String {
+pub(super) fn fit(text: &str, width: usize) -> String {
     let text = super::printable(text.as_bytes());
     let length = text.chars().count();
     if length <= width {

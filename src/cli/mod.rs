@@ -15,6 +15,7 @@ mod readiness;
 mod resolve;
 mod serve;
 mod sockopt;
+mod trace;
 mod traceroute;
 
 use std::io::{self, Write};
@@ -59,6 +60,12 @@ enum Command {
     Compare(Later<compare::Arguments>),
     /// See what the kernel does: whom it wakes for a connection, who gets it, how many wait.
     Experiment(Later<experiment::Arguments>),
+    Serve(serve::Arguments),
+    Client(client::Arguments),
+    Designs(designs::Arguments),
+    Compare(compare::Arguments),
+    Trace(trace::Arguments),
+    Experiment(experiment::Arguments),
     #[command(flatten)]
     Resolve(resolve::Function),
     /// Return to sender: say what comes back from a port, and from whom.
@@ -142,6 +149,12 @@ pub fn main() -> ExitCode {
             Command::Examine(arguments) => examine::run(&arguments.0),
             Command::Compare(arguments) => compare::run(&arguments.0),
             Command::Experiment(arguments) => experiment::run(&arguments.0),
+            Command::Serve(arguments) => serve::run(&arguments),
+            Command::Client(arguments) => client::run(&arguments),
+            Command::Designs(arguments) => designs::run(&arguments),
+            Command::Compare(arguments) => compare::run(&arguments),
+            Command::Trace(arguments) => trace::run(&arguments),
+            Command::Experiment(arguments) => experiment::run(&arguments),
             Command::Resolve(function) => resolve::run(&function),
             Command::Knock(arguments) => knock::run(&arguments.0),
             Command::Traceroute(arguments) => traceroute::run(&arguments.0),

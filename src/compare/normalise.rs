@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::clients::Client;
+use serde::Serialize;
+
 use super::parse::{Call, Event, Line, Outcome, opened};
 use super::start;
 
@@ -32,7 +34,7 @@ pub struct Task {
 }
 
 /// An event in a task.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {
     /// The system call's name; of a signal or of the end, nothing.
     pub call: String,
@@ -109,6 +111,7 @@ pub fn normalise(recorded: &[Recorded], root: u32) -> Trace {
     let (before, after) = events.split_at(start.length);
     for happened in after {
         world.learn_of_ports(happened.event);
+        world.learn_of_connection(happened);
     }
     let mut started: HashMap<u32, usize> = HashMap::new();
     for happened in before {
@@ -199,6 +202,11 @@ struct World {
     names: Vec<String>,
     /// When each connection was there, and which of the names is its.
     accepted: Vec<(f64, usize)>,
+    /// Since when there is a connection between two ends, and which of the names is its: it may be handed
+    /// to another process, whose call may have begun before.
+    connections: HashMap<String, Vec<(f64, usize)>>,
+    /// When the call that is looked at returned.
+    now: f64,
     sockets: usize,
     ports: BTreeSet<u32>,
 }
@@ -231,9 +239,29 @@ impl World {
         }
     }
 
+    fn learn_of_connection(&mut self, happened: &Happened<'_>) {
+        if let Event::Call(call) = happened.event
+            && ACCEPTS.contains(&call.name.as_str())
+            && let Outcome::Returned(value, _) = &call.outcome
+            && let Some((_, what, _)) = descriptor(value)
+        {
+            let since = happened.at + call.spent.unwrap_or(0.0);
+            self.names.push(String::from("connfd"));
+            self.accepted.push((since, self.names.len() - 1));
+            let all = self.connections.entry(what.to_owned()).or_default();
+            all.push((since, self.names.len() - 1));
+        }
+    }
+
+    /// The latest connection between two ends.
+    fn connection(&self, what: &str) -> Option<usize> {
+        let all = self.connections.get(what)?;
+        let latest = all.iter().rev().find(|(since, _)| *since <= self.now).or(all.first());
+        latest.map(|(_, name)| *name)
+    }
+
     /// The clients of the start, if it had any, are not counted.
     fn forget_clients(&mut self) {
-        self.accepted.clear();
         self.sockets = 0;
         for made in self.tasks.values_mut() {
             made.served = None;
@@ -267,7 +295,13 @@ impl World {
         let table = self.table(pid);
         let name = match self.open[table].get(&fd) {
             Some(&name) => name,
-            None => self.make(pid, fd, kind(what)),
+            None => match self.connection(what) {
+                Some(name) => {
+                    self.open[table].insert(fd, name);
+                    name
+                }
+                None => self.make(pid, fd, kind(what)),
+            },
         };
         format!("{MARK}{name}{MARK}")
     }
@@ -281,6 +315,7 @@ impl World {
 
     fn call(&mut self, pid: u32, call: &Call, at: f64) -> String {
         let name = call.name.as_str();
+        self.now = at + call.spent.unwrap_or(0.0);
         let mut args: Vec<String> = call.args.iter().map(|arg| self.plain(pid, arg)).collect();
         let first = call.args.first().and_then(|arg| descriptor(arg)).map(|(fd, _, _)| fd);
         match name {
@@ -339,7 +374,13 @@ impl World {
                     if let Some(made) = self.tasks.get_mut(&pid) {
                         made.served.get_or_insert(at);
                     }
-                    self.accepted.push((at, self.names.len()));
+                    let is_it = |(since, _): &&(f64, usize)| *since == at;
+                    let known = self.connections.get(what).and_then(|all| all.iter().find(is_it));
+                    if let Some(&(_, name)) = known {
+                        let table = self.table(pid);
+                        self.open[table].insert(fd, name);
+                        return format!("{MARK}{name}{MARK}");
+                    }
                     String::from("connfd")
                 }
                 "socket" => {

@@ -288,7 +288,7 @@ pub(super) fn opened(text: &str) -> usize {
 const DELETED: &str = "(deleted)";
 
 /// The arguments up to the parenthesis that closes them, and what follows it.
-fn arguments(text: &str) -> Option<(Vec<String>, &str)> {
+pub(super) fn arguments(text: &str) -> Option<(Vec<String>, &str)> {
     let mut args = Vec::new();
     let (mut depth, mut start) = (0_usize, 0);
     let mut chars = text.char_indices();

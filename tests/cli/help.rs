@@ -47,6 +47,10 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
             "Examples:",
         ],
     ),
+    (
+        &["trace"],
+        &["[DESIGN]", "[COMMAND]...", "--script", "--json", "--wait", "{port}", "Examples:"],
+    ),
     (&["experiment", "herd"], &["--workers", "--connections", "--json", "15", "200", "Examples:"]),
     (&["experiment", "balance"], &["--workers", "--connections", "--json", "300", "Examples:"]),
     (&["experiment", "backlog"], &["--json", "Examples:"]),

@@ -39,6 +39,7 @@ fn help_lists_every_design_and_target() {
         "experiments",
         "compare-%",
         "compare",
+        "trace-%",
         "test",
         "check",
         "bench",

@@ -4,6 +4,7 @@
 mod support;
 
 mod parser;
+mod trace;
 
 use std::fs;
 use std::path::PathBuf;

@@ -318,6 +318,10 @@ impl Canvas<'_> {
 
     /// The label of a bar in a wide picture: inside where it fits, or else behind it.
     fn label(&mut self, lane: usize, bar: &Bar, (begin, end): (f64, f64), next: f64) {
+        // Too thin for a word.
+        if bar.kind == Kind::Aside {
+            return;
+        }
         let need = WIDE.width(&shown(&bar.label)) - 1.0;
         let room = next - end;
         let is_patterned = matches!(bar.kind, Kind::Blocked | Kind::Waiting);

@@ -8,8 +8,11 @@ use super::normalise::{Step, Task, Trace};
 use crate::report::comparison::{Comparison, Count, Pair, Row, Verdict};
 use crate::report::sequence::{Arrow, Bar, Cause, Edge, Kind, Lane, Party, Sequence};
 
-/// From which time on in the kernel a call that may wait has waited, in seconds.
+/// From which time on in the kernel a call that may wait has waited, in seconds; a call that has got what was
+/// sent after it had begun has waited anyway.
 const WAIT: f64 = 0.0005;
+/// The same for a call that sends: it waits only for room, and a busy machine takes its time for it too.
+const ROOM: f64 = 0.01;
 
 /// By how much the clients' clock and strace's may differ, in seconds.
 const SKEW: f64 = 0.0005;
@@ -188,6 +191,14 @@ pub fn sequence(title: &str, trace: &Trace) -> Sequence {
     for (number, (task, group)) in run.tasks.iter().enumerate() {
         let is_thread = task.role.starts_with("thread");
         let mut bars: Vec<Bar> = task.steps.iter().map(bar).collect();
+        for wait in &waits {
+            if let Some((_, step)) = wait.taken.filter(|taken| taken.0 == number)
+                && wait.at > task.steps[step].at
+            {
+                bars[step].kind = Kind::Blocked;
+                bars[step].is_key = true;
+            }
+        }
         if run.shift(number) > 0 {
             bars.insert(0, start(task));
         }
@@ -279,10 +290,11 @@ fn bar(step: &Step) -> Bar {
     let error = is_error.then(|| code.to_owned());
     let signal = step.text.strip_prefix("--- ").and_then(|text| text.strip_suffix(" ---"));
     let is_call = !step.call.is_empty();
+    let patience = if is_one_of(SENDS, step) { ROOM } else { WAIT };
     let (label, kind) = match signal {
         Some(signal) => (signal, Kind::Signal),
         None if step.call.is_empty() => ("end", Kind::End),
-        None if is_one_of(WAITERS, step) && (step.spent >= WAIT || is_interrupted) => {
+        None if is_one_of(WAITERS, step) && (step.spent >= patience || is_interrupted) => {
             (step.call.as_str(), Kind::Blocked)
         }
         None if step.call == "futex" => (step.call.as_str(), Kind::Aside),
@@ -711,6 +723,25 @@ mod tests {
         assert_eq!(pairs(Cause::Data), data);
         assert_eq!(pairs(Cause::Birth), [pair("parent clone", "child 1 set_robust_list")]);
         assert_eq!(pairs(Cause::Signal), [pair("parent kill", "child 1 SIGTERM")]);
+    }
+
+    #[test]
+    fn whoever_gets_what_was_sent_later_has_waited_however_short() {
+        let short = |at: f64| {
+            let text = "\
+100.0 socket(AF_INET, SOCK_STREAM, IPPROTO_IP) = 3<TCP:[1]> <0.00001>
+101.0 accept(3<TCP:[127.0.0.1:9000]>, NULL, NULL) = 4<TCP:[127.0.0.1:9000->127.0.0.1:40001]> <0.0001>
+101.2 sendto(4<TCP:[127.0.0.1:9000->127.0.0.1:40001]>, \"55\", 2, 0, NULL, 0) = 2 <0.002>
+";
+            let clients = vec![client("a", Some(1), &[("connect", "connect", at)])];
+            sequence("server", &trace(&[(1, text)], clients))
+        };
+        let kinds = |sequence: Sequence| -> Vec<Kind> {
+            let server = sequence.lanes.last().expect("a server");
+            server.bars.iter().map(|bar| bar.kind).collect()
+        };
+        assert_eq!(kinds(short(1.00005)), [Kind::Quick, Kind::Blocked, Kind::Quick]);
+        assert_eq!(kinds(short(0.9)), [Kind::Quick, Kind::Quick, Kind::Quick]);
     }
 
     /// Whoever waits while another waits gets a lane of its own.

@@ -318,6 +318,10 @@ impl Canvas<'_> {
 
     /// The label of a bar in a wide picture: inside where it fits, or else behind it.
     fn label(&mut self, lane: usize, bar: &Bar, (begin, end): (f64, f64), next: f64) {
+        // Too thin for a word.
+        if bar.kind == Kind::Aside {
+            return;
+        }
         let need = WIDE.width(&shown(&bar.label)) - 1.0;
         let room = next - end;
         let is_patterned = matches!(bar.kind, Kind::Blocked | Kind::Waiting);
@@ -428,7 +432,11 @@ impl Canvas<'_> {
                 continue;
             }
             let text = if at == 0.0 { String::from("0") } else { format!("{:.1} ms", at * 1e3) };
-            free = place + text.chars().count() as f64 * 6.0 + 40.0;
+            let width = text.chars().count() as f64 * 6.0;
+            if place + width > self.layout.length + 12.0 {
+                break;
+            }
+            free = place + width + 40.0;
             let ((x, y), (_, bottom)) = (self.point(place, 14.0), self.point(place, 22.0));
             self.drawing.lines.push(Path { class: "tick", d: format!("M{x} {y}L{x} {bottom}") });
             let (x, y) = (round(x + 3.0), 17.0);

@@ -38,9 +38,7 @@ TOOLS := gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname 
 .PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
 	bench-stalls bench-mixed bench-idle bench-nc bench-netstat bench-compare experiments instructions tools liburing \
 	specimens $(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare $(addprefix compare-,$(DESIGNS)) \
-	examine $(addprefix examine-,$(DESIGNS)) \
-	$(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare $(addprefix compare-,$(DESIGNS)) \
-	$(addprefix trace-,$(DESIGNS)) \
+	examine $(addprefix examine-,$(DESIGNS)) $(addprefix trace-,$(DESIGNS)) \
 	FORCE
 .DELETE_ON_ERROR:
 

@@ -68,15 +68,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         patience: Duration::from_secs(arguments.wait),
     };
     heed_interrupts().map_err(|error| Failure::new(error.to_string()))?;
-    let record = |command: &[OsString]| {
-        record(command, &plan).map_err(|failure| {
-            if failure.is_interrupt() {
-                return Failure { line: String::new(), status: 130 };
-            }
-            Failure { line: format!("{}: {failure}", words(command)), status: 2 }
-        })
-    };
-    let (left, right) = (record(&one)?, record(&other)?);
     let (left, right) = (recorded(&one, &plan)?, recorded(&other, &plan)?);
     let comparison = align(&left, &right, &known);
     if arguments.svg.is_some() || arguments.html.is_some() {
@@ -124,14 +115,15 @@ fn pictures(
 fn words(command: &[OsString]) -> String {
     let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
     words.join(" ")
+}
+
 /// One run of a command.
 pub(super) fn recorded(command: &[OsString], plan: &Plan) -> Result<Trace, Failure> {
     record(command, plan).map_err(|failure| {
         if failure.is_interrupt() {
             return Failure { line: String::new(), status: 130 };
         }
-        let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
-        Failure { line: format!("{}: {failure}", words.join(" ")), status: 2 }
+        Failure { line: format!("{}: {failure}", words(command)), status: 2 }
     })
 }
 

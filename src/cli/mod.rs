@@ -58,14 +58,10 @@ enum Command {
     Examine(Box<Later<examine::Arguments>>),
     /// Compare two servers, system call by system call
     Compare(Later<compare::Arguments>),
+    /// Trace one server, call by call, with a clause of plain words for each
+    Trace(Later<trace::Arguments>),
     /// See what the kernel does: whom it wakes for a connection, who gets it, how many wait.
     Experiment(Later<experiment::Arguments>),
-    Serve(serve::Arguments),
-    Client(client::Arguments),
-    Designs(designs::Arguments),
-    Compare(compare::Arguments),
-    Trace(trace::Arguments),
-    Experiment(experiment::Arguments),
     #[command(flatten)]
     Resolve(resolve::Function),
     /// Return to sender: say what comes back from a port, and from whom.
@@ -148,13 +144,8 @@ pub fn main() -> ExitCode {
             Command::Designs(arguments) => designs::run(&arguments.0),
             Command::Examine(arguments) => examine::run(&arguments.0),
             Command::Compare(arguments) => compare::run(&arguments.0),
+            Command::Trace(arguments) => trace::run(&arguments.0),
             Command::Experiment(arguments) => experiment::run(&arguments.0),
-            Command::Serve(arguments) => serve::run(&arguments),
-            Command::Client(arguments) => client::run(&arguments),
-            Command::Designs(arguments) => designs::run(&arguments),
-            Command::Compare(arguments) => compare::run(&arguments),
-            Command::Trace(arguments) => trace::run(&arguments),
-            Command::Experiment(arguments) => experiment::run(&arguments),
             Command::Resolve(function) => resolve::run(&function),
             Command::Knock(arguments) => knock::run(&arguments.0),
             Command::Traceroute(arguments) => traceroute::run(&arguments.0),

@@ -13,7 +13,6 @@ use crate::compare::explain::{Explained, explain};
 use crate::compare::record::Plan;
 use crate::subject::heed_interrupts;
 
-/// What a server asks of the kernel, call by call, in plain words
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::clients::Client;
 use serde::Serialize;
 
+use super::clients::Client;
 use super::parse::{Call, Event, Line, Outcome, opened};
 use super::start;
 

@@ -297,11 +297,13 @@ pub fn identify(
         design.workers = if plateau { accepted } else { 1 };
     } else if plateau {
         design.workers = accepted;
+        let alone = before.processes.len() + before.threads == 1;
         let workers_are_processes = before.processes.len() > 1 || processes > 0;
         design.kind = match accepted {
-            0 | 1 if before.processes.len() + before.threads == 1 && processes + threads == 0 => {
-                Kind::Iterative
-            }
+            // It makes a task for its client, and waits for that one's end.
+            0 | 1 if alone && processes > 0 => Kind::Forked,
+            0 | 1 if alone && threads > 0 => Kind::Threaded,
+            0 | 1 if alone => Kind::Iterative,
             _ if workers_are_processes => Kind::Preforked,
             _ if before.threads + threads > 0
                 && before.threads + threads >= accepted.saturating_sub(1) =>
@@ -310,6 +312,11 @@ pub fn identify(
             }
             _ => Kind::Iterative,
         };
+        if matches!(design.kind, Kind::Forked | Kind::Threaded) {
+            design
+                .evidence
+                .push(String::from("it takes the next client only when that task has ended"));
+        }
     } else if processes >= held {
         // A program that is started anew finds another address for everything.
         let image = watch::image(server.pid());
@@ -446,5 +453,6 @@ fn has_ended(server: &Server) -> Result<bool, Trouble> {
         rested = if is_there && server.is_at_rest() { rested + 1 } else { 0 };
         Ok(server.ended().is_some() || rested >= 20)
     })?;
-    Ok(server.ended().is_some())
+    // One that has failed was not meant to.
+    Ok(server.ended().is_some_and(|status| status.success()))
 }

@@ -271,6 +271,8 @@ impl<'a> Exam<'a> {
             Ok(server.ailment()?.is_none())
         };
         self.kept(&self.bears_empty, bears).copied()
+    }
+
     /// Which calls the server makes for one good client.
     ///
     /// # Errors
@@ -306,6 +308,7 @@ impl<'a> Exam<'a> {
         let begun = Instant::now();
         let outcome = (check.run)(self).unwrap_or_else(|trouble| match trouble {
             Trouble::Blocked(what) => Outcome::new(Verdict::Blocked, what),
+            trouble @ Trouble::Died(_) => Outcome::fail(trouble.to_string()),
             trouble => Outcome::new(Verdict::Broken, trouble.to_string()),
         });
         let is_fault = matches!(outcome.verdict, Verdict::Fail | Verdict::Weak);

@@ -14,11 +14,11 @@ mod clients;
 mod contract;
 mod counters;
 mod exam;
+mod faults;
 mod leaks;
 mod loose;
 mod reach;
 mod scale;
-mod faults;
 mod service;
 mod stop;
 mod tasks;
@@ -205,6 +205,8 @@ pub enum Trouble {
     Blocked(String),
     /// The server can't be studied.
     Subject(subject::Trouble),
+    /// The server has ended while it was asked.
+    Died(std::process::ExitStatus),
     /// A call of ours failed.
     Call(Error),
 }
@@ -224,6 +226,7 @@ impl fmt::Display for Trouble {
         match self {
             Self::Broken(what) | Self::Blocked(what) => f.write_str(what),
             Self::Subject(trouble) => trouble.fmt(f),
+            Self::Died(status) => write!(f, "the server ended ({status})"),
             Self::Call(error) => error.fmt(f),
         }
     }

@@ -149,10 +149,13 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`Trouble::Broken`] if the server does not take it.
+    /// [`Trouble::Broken`] if the server does not take it, [`Trouble::Died`] if it has ended.
     pub fn connect(&self) -> Result<Client, Trouble> {
-        self.connect_as(Manner::default())?
-            .ok_or_else(|| Trouble::Broken(String::from("a client could not connect")))
+        match (self.connect_as(Manner::default())?, self.ended()) {
+            (Some(client), _) => Ok(client),
+            (None, Some(status)) => Err(Trouble::Died(status)),
+            (None, None) => Err(Trouble::Broken(String::from("a client could not connect"))),
+        }
     }
 
     /// Connects a client that is special; `None` if the server does not take it.
@@ -281,11 +284,8 @@ impl Server {
     ///
     /// What asking the kernel fails with.
     pub fn listeners_of(&self, family: i32) -> Result<Vec<inet_diag_msg>, Trouble> {
-        let (wanted, protocol) = if self.is_tcp {
-            (state(TCP_LISTEN), IPPROTO_TCP)
-        } else {
-            (EVERY_STATE, IPPROTO_UDP)
-        };
+        let (wanted, protocol) =
+            if self.is_tcp { (state(TCP_LISTEN), IPPROTO_TCP) } else { (EVERY_STATE, IPPROTO_UDP) };
         let kernel = sock_diag()?;
         let own = watch::sockets(&self.processes());
         let port = self.addr.port().to_be();

@@ -2,14 +2,15 @@
 
 use crate::examine::log::quoted;
 use crate::examine::protocol::exactly;
+use crate::examine::server::Server;
 use crate::examine::{Check, Exam, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "B5",
     name: "answers that do not fit",
-    does: "asks for fib(94), the first that does not fit 64 bits",
-    sees: "whether it is refused, right, wrong, or computed without an end",
+    does: "asks for fib(48) and fib(94), the first that do not fit 32 and 64 bits",
+    sees: "whether each is refused, right, wrong, or computed without an end",
     matters: "an answer that is wrong without a sign of it is worse than none",
     remedy: "refuse, with a line, every n whose answer the type can't hold or whose cost is out of proportion",
     source: "slide 'Fibonacci server'; ISO C11 6.2.5, unsigned arithmetic",
@@ -26,8 +27,17 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if !server.protocol.is_fibonacci {
         return Ok(Outcome::not_applicable("the protocol is not Fibonacci"));
     }
+    let narrow = ask(&server, 48, b"4807526976", 32)?;
+    if narrow.verdict != Verdict::Pass {
+        return Ok(narrow);
+    }
+    ask(&server, 94, b"19740274219868223167", 64)
+}
+
+/// Asks for the first number that does not fit so many bits.
+fn ask(server: &Server, n: u32, right: &[u8], bits: u32) -> Result<Outcome, Trouble> {
     let mut client = server.connect()?;
-    client.send(b"94\n")?;
+    client.send(format!("{n}\n").as_bytes())?;
     // It is told something, or at work on it.
     let mut busy = 0;
     server.until(|| {
@@ -39,10 +49,11 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(if computes {
             Outcome::new(
                 Verdict::Info,
-                "fib(94) is computed, which takes years: whether it fits is never seen (D16)",
+                format!("fib({n}) is computed, which takes too long to see whether it fits (D16)"),
             )
         } else {
-            Outcome::fail("fib(94) is neither answered nor refused").with_all(server.scene())
+            Outcome::fail(format!("fib({n}) is neither answered nor refused"))
+                .with_all(server.scene())
         });
     }
     let answer = client.all()?;
@@ -50,13 +61,19 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(server.died(status));
     }
     let begins_with_digit = answer.bytes.first().is_some_and(u8::is_ascii_digit);
-    Ok(if exactly(b"19740274219868223167").is_match(&answer.bytes) {
-        Outcome::pass("fib(94) is right: the server counts beyond 64 bits")
+    Ok(if exactly(right).is_match(&answer.bytes) {
+        Outcome::pass(format!("fib({n}) is right: the server counts beyond {bits} bits"))
     } else if begins_with_digit || answer.bytes.first() == Some(&b'-') {
-        Outcome::fail(format!("fib(94) is answered with {}, which is wrong", quoted(&answer.bytes)))
+        Outcome::fail(format!(
+            "fib({n}) is answered with {}, which is wrong",
+            quoted(&answer.bytes)
+        ))
     } else if answer.bytes.is_empty() {
-        Outcome::new(Verdict::Weak, "fib(94) is refused without a word: the connection just ends")
+        Outcome::new(
+            Verdict::Weak,
+            format!("fib({n}) is refused without a word: the connection just ends"),
+        )
     } else {
-        Outcome::pass("fib(94) is refused with a line").with(answer.words())
+        Outcome::pass(format!("fib({n}) is refused with a line")).with(answer.words())
     })
 }

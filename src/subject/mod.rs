@@ -294,8 +294,18 @@ impl Subject {
             status = self.ended();
             Ok(if status.is_some() { Some(None) } else { reached(&self.processes())?.map(Some) })
         })?;
+        if matches!(found, Some(Some(_))) && self.kept.is_some() {
+            // Whoever makes himself a daemon ends in these moments.
+            let mut rested = 0;
+            until(patience.min(Duration::from_secs(1)), || {
+                let is_at_rest = watch::tasks(&self.processes()).iter().all(watch::Task::sleeps);
+                rested = if is_at_rest { rested + 1 } else { 0 };
+                Ok((rested >= 3).then_some(()))
+            })?;
+            status = self.ended();
+        }
         match (found, status) {
-            (Some(Some(reached)), _) => Ok((self, reached)),
+            (Some(Some(reached)), None) => Ok((self, reached)),
             (_, Some(status)) if !self.processes().iter().all(|&pid| is_gone(pid)) => {
                 Err(Trouble::Daemon(status))
             }

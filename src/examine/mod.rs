@@ -138,6 +138,7 @@ pub const CHECKS: &[&Check] = &[
     &reach::families::CHECK,
     &reach::dual::CHECK,
     &reach::asked::CHECK,
+    &reach::scope::CHECK,
     &udp::answer::CHECK,
     &udp::again::CHECK,
     &udp::empty::CHECK,

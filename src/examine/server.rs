@@ -1,7 +1,7 @@
 //! The server under study, while a check has it: its clients, what the kernel shows of it, whether it is well.
 
 use std::cell::RefCell;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -167,13 +167,12 @@ impl Server {
         Client::connect(self.addr, self.is_tcp, manner, &self.log, self.patience)
     }
 
-    /// Connects a client to another address, with the server's port; `None` if nobody takes it.
+    /// Connects a client to another address; `None` if nobody takes it.
     ///
     /// # Errors
     ///
     /// Those of the calls.
-    pub fn connect_to(&self, ip: IpAddr) -> Result<Option<Client>, Trouble> {
-        let addr = SocketAddr::new(ip, self.addr.port());
+    pub fn connect_to(&self, addr: SocketAddr) -> Result<Option<Client>, Trouble> {
         Client::connect(addr, self.is_tcp, Manner::default(), &self.log, self.patience)
     }
 

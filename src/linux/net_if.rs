@@ -1,6 +1,6 @@
 //! `<net/if.h>` and netdevice(7): network interfaces.
 
-use std::ffi::{CStr, c_short};
+use std::ffi::{CStr, c_int, c_short};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 
@@ -25,5 +25,21 @@ pub fn siocsifflags(sockfd: impl AsFd, ifr_name: &CStr, ifr_flags: c_short) -> R
     ifr.ifr_ifru.ifru_flags = ifr_flags;
     // SAFETY: `ifr` is a whole struct for the whole call, its name ends in NUL, and this request only reads it.
     let returned = unsafe { libc::ioctl(raw(&sockfd), libc::SIOCSIFFLAGS as _, &raw mut ifr) };
+    ffi::unit("ioctl", returned)
+}
+
+/// `int ioctl(int fd, SIOCSIFADDR, struct in6_ifreq *ifr)`: gives an interface one more address of IPv6. The
+/// socket is one of `AF_INET6`.
+/// [netdevice(7)](https://man7.org/linux/man-pages/man7/netdevice.7.html)
+pub fn siocsifaddr6(
+    sockfd: impl AsFd,
+    ifr6_addr: [u8; 16],
+    ifr6_prefixlen: u32,
+    ifr6_ifindex: c_int,
+) -> Result<()> {
+    let ifr6_addr = libc::in6_addr { s6_addr: ifr6_addr };
+    let mut ifr = libc::in6_ifreq { ifr6_addr, ifr6_prefixlen, ifr6_ifindex };
+    // SAFETY: `ifr` is a whole struct for the whole call, and this request only reads it.
+    let returned = unsafe { libc::ioctl(raw(&sockfd), libc::SIOCSIFADDR as _, &raw mut ifr) };
     ffi::unit("ioctl", returned)
 }

@@ -26,6 +26,8 @@ mod io_uring;
 mod memfd;
 /// Linux's recvmmsg and sendmmsg.
 mod mmsg;
+/// Linux's ioctl() for interfaces of the network.
+mod net_if;
 /// `<netdb.h>`: hosts, services and protocols.
 mod netdb;
 /// `<netinet/in.h>`: addresses of the Internet.

@@ -10,6 +10,7 @@ use super::super::Failure;
 use crate::report::{Examination, Style, Suite, examination, matrix};
 
 #[derive(Args)]
+#[group(id = "output")]
 pub(super) struct Arguments {
     /// Print the findings as JSON
     #[arg(long, conflicts_with = "tap")]

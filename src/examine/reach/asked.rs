@@ -36,7 +36,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if !server.is_tcp {
         return datagram(&server);
     }
-    Ok(match super::ask(&server, OTHER.into())? {
+    Ok(match super::ask(&server, OTHER)? {
         Probe::Right => Outcome::pass(format!("{OTHER} is answered like the others")),
         other => Outcome::fail(format!("a good request at {OTHER} is {}", other.words()))
             .with_all(server.scene()),

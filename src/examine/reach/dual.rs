@@ -33,7 +33,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         Some(true) => "v6only is on",
         Some(false) => "v6only is off",
     };
-    let probe = ask(&server, Ipv4Addr::LOCALHOST.into())?;
+    let probe = ask(&server, Ipv4Addr::LOCALHOST)?;
     let is_mapped = wild.v6only == Some(false) && over4.is_empty();
     let outcome = match (probe, wild.v6only) {
         (Probe::Right, _) if is_mapped => {

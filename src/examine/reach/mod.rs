@@ -1,6 +1,6 @@
 //! I: by which addresses it can be reached.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::client::{Answer, End};
 use super::server::{Probe, Server};
@@ -11,10 +11,15 @@ use crate::posix::sys_socket::{AF_INET, AF_INET6};
 pub(super) mod asked;
 pub(super) mod dual;
 pub(super) mod families;
+pub(super) mod scope;
 
 /// Whether there is anybody at an address, and whether it is the server that answers.
-fn ask(server: &Server, ip: IpAddr) -> Result<Probe, Trouble> {
-    let Some(mut client) = server.connect_to(ip)? else { return Ok(Probe::Refused) };
+fn ask(server: &Server, ip: impl Into<IpAddr>) -> Result<Probe, Trouble> {
+    ask_at(server, SocketAddr::new(ip.into(), server.addr.port()))
+}
+
+fn ask_at(server: &Server, addr: SocketAddr) -> Result<Probe, Trouble> {
+    let Some(mut client) = server.connect_to(addr)? else { return Ok(Probe::Refused) };
     client.send(&server.protocol.request)?;
     Ok(match server.outcome(&mut client)? {
         // So is UDP refused: the port is closed there.

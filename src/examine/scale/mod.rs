@@ -13,8 +13,8 @@ pub(super) mod burst;
 pub(super) mod idle;
 pub(super) mod release;
 
-/// Descriptors that either side has open besides those of clients.
-const OTHERS: u64 = 64;
+/// Descriptors that either side has open besides those of clients: a runtime has its libraries and its epoll.
+const OTHERS: u64 = 256;
 
 /// How many clients there can be: each costs the examiner a descriptor, and the server one.
 fn room() -> Result<usize, Trouble> {

@@ -170,6 +170,7 @@ impl<'a> Exam<'a> {
         let program = words.next().ok_or_else(|| Trouble::Broken("there is no command".into()))?;
         let mut command = Command::new(program);
         command.args(words).env("PORT", port.to_string());
+        let is_gated = gate.is_some();
         let subject = Subject::confine(command, &plan.isolation, limits, gate)?;
         let (subject, reached) = subject.until_reached(plan.patience)?;
         if reached.addr.port() != port {
@@ -186,7 +187,7 @@ impl<'a> Exam<'a> {
             None => Protocol::time(),
         };
         let log = self.log();
-        Ok(Server::new(subject, reached, log, Rc::new(protocol), plan.patience))
+        Ok(Server::new(subject, reached, log, Rc::new(protocol), plan.patience, is_gated))
     }
 
     fn manners(&self) -> Result<(bool, Shape), Trouble> {

@@ -193,6 +193,7 @@ impl<'a> Exam<'a> {
         command.args(words).env("PORT", port.to_string());
         let descriptors = limits.descriptors.or(Some(self.descriptors));
         let limits = Limits { descriptors, ..limits };
+        let is_gated = gate.is_some();
         let subject = Subject::confine(command, &plan.isolation, limits, gate)?;
         let (subject, reached) = subject.until_reached(plan.patience)?;
         if reached.addr.port() != port {
@@ -209,7 +210,7 @@ impl<'a> Exam<'a> {
             None => Protocol::time(),
         };
         let log = self.log();
-        Ok(Server::new(subject, reached, log, Rc::new(protocol), plan.patience))
+        Ok(Server::new(subject, reached, log, Rc::new(protocol), plan.patience, is_gated))
     }
 
     fn manners(&self) -> Result<(bool, Shape), Trouble> {

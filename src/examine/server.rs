@@ -32,6 +32,8 @@ pub struct Server {
     pub protocol: Rc<Protocol>,
     /// How long an answer may take.
     pub patience: Duration,
+    /// Whether its system calls go through a gate.
+    is_gated: bool,
 }
 
 /// What became of a good request.
@@ -79,9 +81,10 @@ impl Server {
         log: Log,
         protocol: Rc<Protocol>,
         patience: Duration,
+        is_gated: bool,
     ) -> Self {
         let Reached { addr, is_tcp } = reached;
-        Self { subject: RefCell::new(subject), addr, is_tcp, log, protocol, patience }
+        Self { subject: RefCell::new(subject), addr, is_tcp, log, protocol, patience, is_gated }
     }
 
     /// The process that was started.
@@ -396,7 +399,8 @@ impl Server {
 
     /// Whether every task sleeps.
     pub fn is_at_rest(&self) -> bool {
-        self.tasks().iter().all(Task::sleeps)
+        let rests = |task: &Task| task.sleeps() && !(self.is_gated && task.is_held());
+        self.tasks().iter().all(rests)
     }
 
     /// Waits until every task sleeps, several looks in a row; false if some never do.

@@ -61,7 +61,9 @@ pub struct inet_diag_request {
 }
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const SOCK_DESTROY: u16 = 21;
 const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
 const NLM_F_DUMP: u16 = 0x300;
 const NLMSG_NOOP: u16 = 1;
 const NLMSG_ERROR: u16 = 2;
@@ -255,4 +257,51 @@ pub fn dump(
             }
         }
     }
+}
+
+/// `SOCK_DESTROY`: ends a connection of TCP as if its network had failed. Its owner's next call has
+/// `ECONNABORTED`, and the peer is sent a reset. A `send` and a `recv`.
+///
+/// # Errors
+///
+/// Those of `send` and `recv`, and what the kernel answers, as an error of `sock_diag`: `EPERM` without
+/// `CAP_NET_ADMIN` over the network namespace, `ENOENT` if there is no such connection, `EOPNOTSUPP` if
+/// the kernel is built without it; `EPROTO` if its answer makes no sense.
+pub fn destroy(sockfd: impl AsFd, socket: &inet_diag_msg) -> Result<()> {
+    const SEQ: u32 = 1;
+    send(&sockfd, &destroy_request(socket, SEQ), 0)?;
+    let mut buffer = [0; 1024];
+    let length = loop {
+        match recv(&sockfd, &mut buffer, 0) {
+            Ok(length) => break length,
+            Err(error) if error.errno() == EINTR => {}
+            Err(error) => return Err(error),
+        }
+    };
+    match answers(buffer.get(..length).unwrap_or(&buffer), SEQ).next() {
+        // An error of 0 is the acknowledgement.
+        Some(Some(Answer::Other)) => Ok(()),
+        Some(Some(Answer::Refused(errno))) => Err(Error::new("sock_diag", errno)),
+        _ => Err(Error::new("sock_diag", EPROTO)),
+    }
+}
+
+/// `struct nlmsghdr` and `struct inet_diag_req_v2`, with all of `struct inet_diag_sockid` but the cookie.
+fn destroy_request(socket: &inet_diag_msg, nlmsg_seq: u32) -> [u8; 72] {
+    const IPPROTO_TCP: u8 = libc::IPPROTO_TCP as u8;
+    let mut bytes = [0; 72];
+    bytes[..4].copy_from_slice(&72_u32.to_ne_bytes());
+    bytes[4..6].copy_from_slice(&SOCK_DESTROY.to_ne_bytes());
+    bytes[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
+    bytes[8..12].copy_from_slice(&nlmsg_seq.to_ne_bytes());
+    bytes[16] = socket.idiag_family;
+    bytes[17] = IPPROTO_TCP;
+    bytes[24..26].copy_from_slice(&socket.idiag_sport.to_ne_bytes());
+    bytes[26..28].copy_from_slice(&socket.idiag_dport.to_ne_bytes());
+    bytes[28..44].copy_from_slice(&socket.idiag_src);
+    bytes[44..60].copy_from_slice(&socket.idiag_dst);
+    bytes[60..64].copy_from_slice(&socket.idiag_if.to_ne_bytes());
+    // INET_DIAG_NOCOOKIE: whichever it is that has these addresses.
+    bytes[64..].fill(0xff);
+    bytes
 }

@@ -110,6 +110,13 @@ impl Task {
         matches!(state_in(&stat), None | Some('S' | 'Z' | 'X' | 'T' | 't'))
     }
 
+    /// Whether it waits at a [gate](super::gate) for the answer whether its call may be made: not asleep, but
+    /// stopped on its way.
+    pub fn is_held(&self) -> bool {
+        let place = fs::read_to_string(format!("{}/wchan", self.path())).unwrap_or_default();
+        place.starts_with("seccomp_")
+    }
+
     fn path(&self) -> String {
         format!("/proc/{}/task/{}", self.pid, self.tid)
     }

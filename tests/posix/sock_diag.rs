@@ -4,12 +4,14 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use proptest::prelude::*;
 use socklab::linux::sock_diag::{
-    AF_NETLINK, Answer, BOUND_INACTIVE, EVERY_STATE, answers, dump, inet_diag_msg,
+    AF_NETLINK, Answer, BOUND_INACTIVE, EVERY_STATE, answers, destroy, dump, inet_diag_msg,
     inet_diag_request, sock_diag, sockaddr_nl, state,
 };
 use socklab::linux::tcp_info::{TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN};
 use socklab::posix::Result;
-use socklab::posix::error::{EBADF, EINVAL, ENOENT, EPROTO, EPROTONOSUPPORT};
+use socklab::posix::error::{
+    EBADF, ECONNABORTED, ECONNRESET, EINVAL, ENOENT, EOPNOTSUPP, EPERM, EPROTO, EPROTONOSUPPORT,
+};
 use socklab::posix::netinet_in::{
     IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPV6_V6ONLY, sockaddr_in6,
 };
@@ -82,6 +84,55 @@ fn a_connection() {
         assert_eq!(row.idiag_dst[..4], name(peer).sin_addr.s_addr.to_ne_bytes());
         assert_eq!(row.idiag_rqueue, unread);
     }
+}
+
+/// In a network of its own, over which it has the right to.
+#[test]
+fn a_connection_that_is_destroyed() {
+    use nix::sched::{CloneFlags, unshare};
+    use socklab::linux::net_if::{IFF_UP, siocsifflags};
+    use socklab::posix::sys_socket::{SOCK_DGRAM, recv};
+    crate::support::alone(|| {
+        let (client, server) = {
+            let (listenfd, _) = listener();
+            connected_to(&listenfd)
+        };
+        let [ours] = rows(&server, AF_INET, IPPROTO_TCP, state(TCP_ESTABLISHED))[..] else {
+            panic!("one row")
+        };
+        drop(client);
+        let elsewhere = unshare(CloneFlags::CLONE_NEWNET)
+            .or_else(|_| unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET));
+        if let Err(errno) = elsewhere {
+            return crate::support::skip("destroy", &format!("no network of its own: {errno}"));
+        }
+        let control = socket(AF_INET, SOCK_DGRAM, 0).expect("socket");
+        siocsifflags(&control, c"lo", IFF_UP as i16).expect("up");
+        let kernel = sock_diag().expect("sock_diag");
+        row("destroy", "another network's", destroy(&kernel, &ours), ENOENT);
+        let (listenfd, _) = listener();
+        let (client, server) = connected_to(&listenfd);
+        let [found] = rows(&server, AF_INET, IPPROTO_TCP, state(TCP_ESTABLISHED))[..] else {
+            panic!("one row")
+        };
+        match destroy(&kernel, &found) {
+            Err(error) if error.errno() == EOPNOTSUPP => {
+                return crate::support::skip("destroy", "this kernel can't do that");
+            }
+            destroyed => destroyed.expect("destroyed"),
+        }
+        let failed = |fd| recv(fd, &mut [0; 8], 0).expect_err("it is gone").errno();
+        assert_eq!((failed(&server), failed(&client)), (ECONNABORTED, ECONNRESET));
+        assert!(rows(&server, AF_INET, IPPROTO_TCP, EVERY_STATE).is_empty());
+        if crate::support::become_nobody() {
+            let (_client, server) = connected_to(&listenfd);
+            let [found] = rows(&server, AF_INET, IPPROTO_TCP, state(TCP_ESTABLISHED))[..] else {
+                panic!("one row")
+            };
+            let kernel = sock_diag().expect("sock_diag");
+            row("destroy", "without privilege", destroy(&kernel, &found), EPERM);
+        }
+    });
 }
 
 #[test]

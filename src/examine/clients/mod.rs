@@ -29,7 +29,7 @@ use super::server::Server;
 use super::{Exam, Outcome, Trouble};
 
 /// Something that a client does, and how it is named in a report.
-type Deed<'a> = (String, Box<dyn Fn(&Server) -> Result<(), Trouble> + 'a>);
+pub(super) type Deed<'a> = (String, Box<dyn Fn(&Server) -> Result<(), Trouble> + 'a>);
 
 /// For how long a server that comes to harm again and again is started anew.
 const ENOUGH: Duration = Duration::from_secs(6);
@@ -40,7 +40,7 @@ const ENOUGH: Duration = Duration::from_secs(6);
 /// # Errors
 ///
 /// Those of the deeds, of starting and of looking.
-fn survives(exam: &Exam, deeds: &[Deed<'_>]) -> Result<Outcome, Trouble> {
+pub(super) fn survives(exam: &Exam, deeds: &[Deed<'_>]) -> Result<Outcome, Trouble> {
     let begun = Instant::now();
     let mut well = None;
     let mut harmed: Vec<(&str, Outcome)> = Vec::new();
@@ -77,7 +77,7 @@ fn survives(exam: &Exam, deeds: &[Deed<'_>]) -> Result<Outcome, Trouble> {
 }
 
 /// The beginning of a good request, if it has more than one byte.
-fn beginning(protocol: &Protocol) -> Option<&[u8]> {
+pub(super) fn beginning(protocol: &Protocol) -> Option<&[u8]> {
     let half = &protocol.request[..protocol.request.len() / 2];
     (!half.is_empty()).then_some(half)
 }
@@ -87,7 +87,7 @@ fn beginning(protocol: &Protocol) -> Option<&[u8]> {
 /// # Errors
 ///
 /// [`Trouble::Broken`] if it does neither.
-fn until_read(server: &Server, client: &Client) -> Result<(), Trouble> {
+pub(super) fn until_read(server: &Server, client: &Client) -> Result<(), Trouble> {
     if server.until(|| Ok(server.has_read(client)? || client.is_told()?))? {
         return Ok(());
     }
@@ -144,7 +144,7 @@ fn reset(server: &Server, client: Client) -> Result<(), Trouble> {
 /// # Errors
 ///
 /// If the server does not answer.
-fn computing(exam: &Exam) -> Result<Option<Heaviness>, Trouble> {
+pub(super) fn computing(exam: &Exam) -> Result<Option<Heaviness>, Trouble> {
     // Three steps of Fibonacci's are a factor of 4.2.
     const STEPS: u32 = 3;
     let Some(heavy) = exam.heavy()? else { return Ok(None) };
@@ -170,7 +170,7 @@ fn computing(exam: &Exam) -> Result<Option<Heaviness>, Trouble> {
 /// # Errors
 ///
 /// [`Trouble::Broken`] if it does not read it, or has answered before that could be seen.
-fn until_computing(server: &Server, client: &Client) -> Result<(), Trouble> {
+pub(super) fn until_computing(server: &Server, client: &Client) -> Result<(), Trouble> {
     until_read(server, client)?;
     if client.is_told()? {
         let what = format!("the costly request of {} was answered at once", client.name());
@@ -184,7 +184,7 @@ fn until_computing(server: &Server, client: &Client) -> Result<(), Trouble> {
 /// # Errors
 ///
 /// Those of waiting.
-fn until_computed(server: &Server, heavy: &Heaviness) -> Result<(), Trouble> {
+pub(super) fn until_computed(server: &Server, heavy: &Heaviness) -> Result<(), Trouble> {
     let mut rested = 0;
     server.until_within(server.patience + heavy.alone * 20, || {
         rested = if server.is_at_rest() { rested + 1 } else { 0 };

@@ -8,16 +8,16 @@ use crate::subject::gate::{Call, Sysno, Tap};
 use crate::subject::watch::{descriptors, socket_in};
 
 /// Calls that take a client in.
-pub(super) const ACCEPT: &[&str] = &["accept", "accept4"];
+pub(in crate::examine) const ACCEPT: &[&str] = &["accept", "accept4"];
 /// Calls that read what a client has sent.
-pub(super) const RECEIVE: &[&str] = &["read", "readv", "recvfrom", "recvmsg"];
+pub(in crate::examine) const RECEIVE: &[&str] = &["read", "readv", "recvfrom", "recvmsg"];
 /// Calls that send it something.
 pub(super) const SEND: &[&str] = &["write", "writev", "sendto", "sendmsg"];
 /// Calls that wait until somebody is ready.
 pub(super) const WAIT: &[&str] =
     &["select", "pselect6", "poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_pwait2"];
 /// Calls that make a process or a thread.
-const MAKE: &[&str] = &["fork", "vfork", "clone", "clone3"];
+pub(in crate::examine) const MAKE: &[&str] = &["fork", "vfork", "clone", "clone3"];
 /// Further calls on a client's socket, and on who has it.
 const OTHER: &[&str] = &[
     "shutdown",
@@ -38,13 +38,22 @@ const OTHER: &[&str] = &[
 pub(super) fn warmed_up(exam: &Exam) -> Result<(Server, Tap), Trouble> {
     let calls = [ACCEPT, RECEIVE, SEND, WAIT, MAKE, OTHER].concat();
     let (server, tap) = exam.start_gated(&calls)?;
+    warmed(&server)?;
+    Ok((server, tap))
+}
+
+/// Has a server serve one client, and wait for the next: what a server does only once is done then.
+///
+/// # Errors
+///
+/// [`Trouble::Broken`] if it does not.
+pub(in crate::examine) fn warmed(server: &Server) -> Result<(), Trouble> {
     let probe = server.probe()?;
     if probe != Probe::Right {
         let what = format!("before anything has failed, a good client is {}", probe.words());
         return Err(Trouble::Broken(what));
     }
-    server.settles()?;
-    Ok((server, tap))
+    server.settles()
 }
 
 /// The calls of one client.

@@ -1,12 +1,19 @@
 //! F: what calls that fail do to the server.
 
-mod habits;
+pub(super) mod habits;
+mod limits;
 
 pub(super) mod accept;
+pub(super) mod descriptors;
+pub(super) mod destroyed;
 pub(super) mod fork;
 pub(super) mod interrupt;
+pub(super) mod memory;
 pub(super) mod shortage;
+pub(super) mod signals;
+pub(super) mod tasks;
 pub(super) mod thread;
+pub(super) mod torture;
 pub(super) mod transfer;
 
 use std::ffi::c_int;
@@ -21,7 +28,7 @@ use crate::subject::gate::{Fault, Only, Sysno, Tap};
 use crate::subject::watch;
 
 pub(super) use habits::Habits;
-use habits::{ACCEPT, RECEIVE, SEND, WAIT, warmed_up};
+use habits::{ACCEPT, MAKE, RECEIVE, SEND, WAIT, warmed, warmed_up};
 
 /// An error number and its name.
 type Errno = (&'static str, c_int);

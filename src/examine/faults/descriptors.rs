@@ -1,0 +1,95 @@
+//! F7: no descriptor left.
+
+use std::time::Duration;
+
+use super::convalesces;
+use super::limits::{Lowered, first_free, served_once};
+use crate::examine::client::Manner;
+use crate::examine::design::Kind;
+use crate::examine::server::Server;
+use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::posix::sys_resource::RLIMIT_NOFILE;
+
+pub(in crate::examine) const CHECK: Check = Check {
+    id: "F7",
+    name: "no descriptor left",
+    does: "lowers the limit of descriptors (prlimit, RLIMIT_NOFILE) of the running server to those that it has, lets clients come, and \
+           restores it",
+    sees: "whether the process lives, whether it uses the CPU while nothing can be done, and whether the next client is answered \
+           after that",
+    matters: "accept() fails with EMFILE, and the client stays in the queue: who asks again at once, or is told by select() that a \
+              client is there, uses a whole CPU until a descriptor is free",
+    remedy: "after EMFILE wait a moment, or stop watching the listening socket until a client has gone",
+    source: "slide 'Error handling'; accept(2), ERRORS; getrlimit(2), RLIMIT_NOFILE",
+    over: Over::Tcp,
+    is_quick: false,
+    run,
+};
+
+fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    if exam.is_single_use()? {
+        return Ok(Outcome::not_applicable("it serves once"));
+    }
+    let (workers, kind) = (exam.design()?.workers, exam.design()?.kind);
+    let server = served_once(exam)?;
+    let lowered = Lowered::to(&server, RLIMIT_NOFILE, first_free)?;
+    let starved = starves(&server, workers)?;
+    if let Some(status) = server.ended() {
+        return Ok(server.died(status).with("there was no descriptor left"));
+    }
+    let Some(how) = starved else {
+        if kind == Kind::IoUring {
+            let what =
+                "an accept of io_uring that is under way keeps the limit that it was begun with";
+            return Err(Trouble::Blocked(String::from(what)));
+        }
+        let what = "clients are served though there is no descriptor left";
+        return Err(Trouble::Broken(String::from(what)));
+    };
+    let spins = server.spins()?;
+    lowered.restore(&server)?;
+    convalesces(&server)?;
+    let ailment = server.ailment()?;
+    Ok(match (spins, ailment) {
+        (None, None) => {
+            Outcome::pass(format!("{how}; it sleeps meanwhile, and goes on after that"))
+        }
+        (Some(spins), None) => {
+            let what = format!("with no descriptor left {}", spins.what);
+            Outcome::fail(what).with_all(spins.evidence).with("it goes on after that")
+        }
+        (spins, Some(ailment)) => {
+            let what = format!("there are descriptors again, and {}", ailment.what);
+            Outcome::fail(what).with_all(ailment.evidence).with_all(spins.map(|spins| spins.what))
+        }
+    }
+    .with(how))
+}
+
+/// Lets clients come until one is not served: calls that are under way have their descriptor already. Says how
+/// that one is treated.
+fn starves(server: &Server, workers: usize) -> Result<Option<&'static str>, Trouble> {
+    const REFUSED: &str = "a client is refused while there is no descriptor";
+    for _ in 0..workers + 3 {
+        let Some(mut client) = server.connect_as(Manner::default())? else {
+            return Ok(Some(REFUSED));
+        };
+        client.send(&server.protocol.request)?;
+        let mut rested = 0;
+        server.until_within(Duration::from_secs(1), || {
+            rested = if server.is_at_rest() { rested + 1 } else { 0 };
+            Ok(client.is_told()? || rested >= 40 || server.ended().is_some())
+        })?;
+        if client.is_told()? {
+            let answer = client.take()?;
+            if answer.bytes.is_empty() {
+                return Ok(Some(REFUSED));
+            }
+        } else if !server.is_accepted(&client)? {
+            client.say("is not accepted");
+            return Ok(Some("a client waits in the queue while there is no descriptor"));
+        }
+        server.settles()?;
+    }
+    Ok(None)
+}

@@ -1,0 +1,58 @@
+//! F12: a limit of memory.
+
+use super::limits::{Lowered, served_once};
+use super::tasks::{one_more, recovered};
+use crate::examine::design::Kind;
+use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::posix::sys_resource::RLIMIT_AS;
+use crate::subject::watch;
+
+pub(in crate::examine) const CHECK: Check = Check {
+    id: "F12",
+    name: "no memory left",
+    does: "lowers the limit of addresses (prlimit, RLIMIT_AS) of the running server to those that it has, lets silent clients come \
+           until there is no stack for one more thread, and restores it",
+    sees: "whether the process lives and sleeps, whether that client is told, and whether the next one is answered after that",
+    matters: "each thread takes a stack, of 8 MB of addresses unless it is told otherwise: so many clients fill a container",
+    remedy: "if pthread_create() fails, close the connected socket, report it, and go on; pthread_attr_setstacksize()",
+    source: "slide 'Threaded server'; getrlimit(2), RLIMIT_AS; pthread_create(3), ERRORS",
+    over: Over::Tcp,
+    is_quick: false,
+    run,
+};
+
+/// So many threads may have been kept by the C library for the next ones.
+const MOST: usize = 64;
+
+fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    if exam.is_single_use()? {
+        return Ok(Outcome::not_applicable("it serves once"));
+    }
+    if exam.design()?.kind != Kind::Threaded {
+        return Ok(Outcome::not_applicable("it makes no thread for a client"));
+    }
+    let server = served_once(exam)?;
+    let lowered = Lowered::to(&server, RLIMIT_AS, |pid| watch::size(pid, "VmSize"))?;
+    let mut held = Vec::new();
+    let refused = loop {
+        let (client, got) = one_more(&server)?;
+        if !got || server.ended().is_some() {
+            break client;
+        }
+        held.extend(client);
+        if held.len() == MOST {
+            let what = format!("{MOST} threads were made though there is no memory for them");
+            return Err(Trouble::Broken(what));
+        }
+    };
+    if let Some(status) = server.ended() {
+        return Ok(server.died(status).with("there was no memory for one more thread"));
+    }
+    let spins = server.spins()?;
+    lowered.restore(&server)?;
+    drop(held);
+    if let Some(spins) = spins {
+        return Ok(spins.with("while there was no memory for one more thread"));
+    }
+    recovered(&server, refused)
+}

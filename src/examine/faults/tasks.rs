@@ -1,0 +1,93 @@
+//! F8: a limit of processes and threads.
+
+use super::convalesces;
+use super::limits::{Lowered, served_once};
+use crate::examine::client::{Client, Manner};
+use crate::examine::design::Kind;
+use crate::examine::server::Server;
+use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::posix::sys_resource::RLIMIT_NPROC;
+use crate::report::Verdict;
+
+pub(in crate::examine) const CHECK: Check = Check {
+    id: "F8",
+    name: "no process or thread left",
+    does: "lowers the limit of tasks (prlimit, RLIMIT_NPROC) of the running server to none, lets a client come, and restores it",
+    sees: "whether the process lives and sleeps, whether that client is told, and whether the next one is answered after that",
+    matters: "each client takes a process or a thread, and the limit is shared with all else that the user runs",
+    remedy: "if fork() or pthread_create() fails, close the connected socket, report it, and go on",
+    source: "slides 'Forked server', 'Threaded server'; getrlimit(2), RLIMIT_NPROC; fork(2), pthread_create(3), ERRORS",
+    over: Over::Tcp,
+    is_quick: false,
+    run,
+};
+
+fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    if exam.is_single_use()? {
+        return Ok(Outcome::not_applicable("it serves once"));
+    }
+    if !matches!(exam.design()?.kind, Kind::Forked | Kind::ForkExec | Kind::Threaded) {
+        return Ok(Outcome::not_applicable("it makes no process or thread for a client"));
+    }
+    let server = served_once(exam)?;
+    let lowered = Lowered::to(&server, RLIMIT_NPROC, |_| Some(0))?;
+    let (refused, got) = one_more(&server)?;
+    if let Some(status) = server.ended() {
+        return Ok(server.died(status).with("no task could be made"));
+    }
+    if got {
+        let what = "RLIMIT_NPROC binds nobody here: the superuser has no such limit outside of a user namespace";
+        return Err(Trouble::Blocked(String::from(what)));
+    }
+    let spins = server.spins()?;
+    lowered.restore(&server)?;
+    if let Some(spins) = spins {
+        return Ok(spins.with("while no task could be made"));
+    }
+    recovered(&server, refused)
+}
+
+/// A silent client, and whether it gets a task of its own.
+///
+/// # Errors
+///
+/// [`Trouble::Broken`] if it is not taken in, so that nothing is known.
+pub(super) fn one_more(server: &Server) -> Result<(Option<Client>, bool), Trouble> {
+    let before = server.tasks().len();
+    let Some(client) = server.connect_as(Manner::default())? else { return Ok((None, false)) };
+    server.until_or_stuck(|| {
+        Ok(server.is_accepted(&client)? || client.is_told()? || server.ended().is_some())
+    })?;
+    let mut rested = 0;
+    server.until(|| {
+        rested = if server.is_at_rest() { rested + 1 } else { 0 };
+        let got = server.tasks().len() > before;
+        Ok(got || client.is_told()? || rested >= 20 || server.ended().is_some())
+    })?;
+    let got = server.tasks().len() > before;
+    if !got && !client.is_told()? && !server.is_accepted(&client)? && server.ended().is_none() {
+        return Err(Trouble::Broken(format!("{} was never accepted", client.name())));
+    }
+    Ok((Some(client), got))
+}
+
+/// How a server is when it can have tasks again, and the client that could not have one.
+///
+/// # Errors
+///
+/// Those of looking.
+pub(super) fn recovered(server: &Server, refused: Option<Client>) -> Result<Outcome, Trouble> {
+    let is_told = match &refused {
+        Some(client) => server.until_or_stuck(|| client.is_told())?,
+        None => true,
+    };
+    convalesces(server)?;
+    if let Some(ailment) = server.ailment()? {
+        return Ok(ailment.with("one client could have no task; there are tasks again"));
+    }
+    if !is_told {
+        let what = "the client that can have no task is left waiting: its connection stays open";
+        return Ok(Outcome::new(Verdict::Weak, what));
+    }
+    Ok(Outcome::pass("the client that can have no task is turned away, and the next one served"))
+}

@@ -1,0 +1,64 @@
+//! C2: how many processes and threads are made, exactly.
+
+use crate::examine::faults::habits::{ACCEPT, MAKE, warmed};
+use crate::examine::server::Probe;
+use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::report::Verdict;
+use crate::subject::gate::Sysno;
+
+pub(in crate::examine) const CHECK: Check = Check {
+    id: "C2",
+    name: "exact counts",
+    does: "asks twenty times, one client after the other, with every accept(), fork() and clone() going through a gate",
+    sees: "how many of them there are",
+    matters: "what is too short to be seen is counted: a child that ends at once, a thread for one answer",
+    remedy: "none is needed",
+    source: "slides 'Forked server', 'Threaded server'; seccomp_unotify(2)",
+    over: Over::Tcp,
+    is_quick: true,
+    run,
+};
+
+const CLIENTS: usize = 20;
+
+fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    if exam.is_single_use()? {
+        return Ok(Outcome::not_applicable("it serves once"));
+    }
+    let (server, tap) = exam.start_gated(&[ACCEPT, MAKE].concat())?;
+    warmed(&server)?;
+    tap.start_counting();
+    for number in 1..=CLIENTS {
+        let probe = server.probe()?;
+        if probe != Probe::Right {
+            return Err(Trouble::Broken(format!("good client {number} is {}", probe.words())));
+        }
+    }
+    server.settles()?;
+    tap.stop_counting();
+    let calls = tap.log(0).calls;
+    let made = |thread| calls.iter().filter(|call| call.is_thread() == Some(thread)).count();
+    let (processes, threads) = (made(false), made(true));
+    let accepts = tap.total(&Sysno::all(ACCEPT));
+    let mut outcome = Outcome::new(
+        Verdict::Info,
+        format!("{CLIENTS} clients: {processes} processes and {threads} threads are made"),
+    );
+    let names = |names: &[&str]| {
+        let counted = Sysno::all(names).into_iter().map(|call| (call, tap.total(&[call])));
+        let counted = counted.filter(|(_, count)| *count > 0);
+        counted.map(|(call, count)| format!("{count} {call}")).collect::<Vec<_>>().join(", ")
+    };
+    let all = names(&[ACCEPT, MAKE].concat());
+    if accepts == 0 {
+        outcome = outcome
+            .with("no accept: it takes clients in by something that is no system call, a ring");
+    }
+    if !all.is_empty() {
+        outcome = outcome.with(format!("calls: {all}"));
+    }
+    if processes > CLIENTS {
+        outcome = outcome.with("one that a signal interrupts is made again, and counted again");
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,106 @@
+//! C9: whether it reads only from whom it is told that there is something to read.
+
+use crate::examine::design::Kind;
+use crate::examine::faults::habits::{RECEIVE, warmed};
+use crate::examine::server::{Probe, Server};
+use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::report::Verdict;
+use crate::subject::watch::{descriptors, socket_in};
+
+pub(in crate::examine) const CHECK: Check = Check {
+    id: "C9",
+    name: "readiness",
+    does: "holds three silent clients, and lets three others ask one byte at a time, with every recv() going through a gate",
+    sees: "whether it ever calls recv() for a client that has said nothing",
+    matters: "select, poll and epoll_wait say who is ready; who asks all the others too calls the kernel for nothing, as often as \
+              there are clients",
+    remedy: "look at each descriptor's result (FD_ISSET, revents) before recv()",
+    source: "slide 'I/O multiplexing'; select(2), poll(2), epoll(7); UNIX Network Programming 6.8",
+    over: Over::Tcp,
+    is_quick: true,
+    run,
+};
+
+const CLIENTS: usize = 3;
+
+fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    if exam.is_single_use()? {
+        return Ok(Outcome::not_applicable("it serves once"));
+    }
+    let kind = exam.design()?.kind;
+    if kind == Kind::IoUring {
+        return Ok(Outcome::not_applicable("a ring tells what is done, not what could be done"));
+    }
+    if !kind.is_loop() && kind != Kind::Hybrid {
+        return Ok(Outcome::not_applicable("who serves a client waits for it alone, in recv()"));
+    }
+    let (server, tap) = exam.start_gated(RECEIVE)?;
+    warmed(&server)?;
+    let mut silent = Vec::new();
+    let mut theirs: Vec<(u32, i32)> = Vec::new();
+    for _ in 0..CLIENTS {
+        let client = server.connect_accepted()?;
+        let inode = server.row(&client)?.map(|row| row.idiag_inode);
+        let found = server.processes().into_iter().flat_map(|pid| {
+            descriptors(pid).into_iter().map(move |(fd, link)| (pid, fd, socket_in(&link)))
+        });
+        let found = found.filter(|(_, _, socket)| inode.is_some() && *socket == inode);
+        let before = theirs.len();
+        theirs.extend(found.map(|(pid, fd, _)| (pid, fd)));
+        if theirs.len() == before {
+            let what = "the server's descriptors may not be looked at";
+            return Err(Trouble::Blocked(String::from(what)));
+        }
+        silent.push(client);
+    }
+    server.settles()?;
+    tap.start_counting();
+    for _ in 0..CLIENTS {
+        asks_bytewise(&server)?;
+    }
+    server.settles()?;
+    tap.stop_counting();
+    let tasks = server.tasks();
+    let process = |tid: u32| tasks.iter().find(|task| task.tid == tid).map(|task| task.pid);
+    let calls = tap.log(0).calls;
+    let in_vain = calls.iter().filter(|call| {
+        process(call.tid).is_some_and(|pid| theirs.contains(&(pid, call.args[0] as i32)))
+    });
+    let lines = in_vain.clone().take(4);
+    let lines = lines.map(|call| format!("in vain: {}({})", call.sysno, call.args[0] as i32));
+    let (in_vain, lines) = (in_vain.count(), lines.collect::<Vec<_>>());
+    if calls.is_empty() {
+        return Err(Trouble::Broken(String::from("no recv() was seen at the gate")));
+    }
+    let bytes = CLIENTS * server.protocol.request.len();
+    let line = format!(
+        "{} calls while {bytes} bytes came one by one, {in_vain} of them on clients that said nothing",
+        calls.len()
+    );
+    drop(silent);
+    Ok(match (in_vain, kind) {
+        (0, _) => Outcome::pass("it reads only from clients that have said something"),
+        (_, Kind::Nonblocking) => {
+            Outcome::new(Verdict::ByDesign, "it asks all clients in turn, in vain")
+        }
+        _ => Outcome::fail(format!("{in_vain} times it reads from clients that said nothing")),
+    }
+    .with(line)
+    .with_all(lines))
+}
+
+/// A client that sends its request one byte at a time, the next when the last is read.
+fn asks_bytewise(server: &Server) -> Result<(), Trouble> {
+    let mut client = server.connect_accepted()?;
+    for byte in &server.protocol.request {
+        client.send(std::slice::from_ref(byte))?;
+        server.until(|| Ok(server.has_read(&client)? || client.is_told()?))?;
+    }
+    let probe = server.outcome(&mut client)?;
+    if probe != Probe::Right {
+        let what = format!("a request that comes byte by byte is {}", probe.words());
+        return Err(Trouble::Broken(what));
+    }
+    client.close();
+    server.settles()
+}

@@ -104,10 +104,10 @@ impl Task {
         Doing::Blocked(Call { number, args })
     }
 
-    /// Whether it sleeps, in a call or elsewhere, or has ended.
+    /// Whether it sleeps, in a call or stopped by a signal, or has ended; not while a tracer holds it.
     pub fn sleeps(&self) -> bool {
         let stat = fs::read_to_string(format!("{}/stat", self.path())).unwrap_or_default();
-        matches!(state_in(&stat), None | Some('S' | 'Z' | 'X' | 'T' | 't'))
+        matches!(state_in(&stat), None | Some('S' | 'Z' | 'X' | 'T'))
     }
 
     /// Whether it waits at a [gate](super::gate) for the answer whether its call may be made: not asleep, but

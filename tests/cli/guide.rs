@@ -53,6 +53,8 @@ pages! {
     traceroute "docs/traceroute.md"
     nc "docs/nc.md"
     compare "docs/compare.md"
+    examine "docs/examine.md"
+    examine_json "docs/examine-json.md"
     experiments "docs/experiments.md"
     costs "docs/costs.md"
     benchmarks "docs/benchmarks.md"

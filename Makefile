@@ -37,7 +37,7 @@ TOOLS := gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname 
 
 .PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
 	bench-stalls bench-mixed bench-idle bench-nc bench-netstat bench-compare experiments instructions tools liburing \
-	specimens $(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare $(addprefix compare-,$(DESIGNS)) \
+	specimens $(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare calls $(addprefix compare-,$(DESIGNS)) \
 	examine $(addprefix examine-,$(DESIGNS)) $(addprefix trace-,$(DESIGNS)) \
 	FORCE
 .DELETE_ON_ERROR:
@@ -91,6 +91,9 @@ examine: $(SOCKLAB) c ## all designs and their twins: ten minutes or so
 	@failed=; for design in $(DESIGNS); do printf '%-18s' $$design; \
 		$(SOCKLAB) examine $$design $(ARGS) >target/examine-$$design.txt && echo as promised || failed="$$failed $$design"; \
 	done; test -z "$$failed"
+
+calls: $(SOCKLAB) c ## what a connection costs each design, and whether its twin is equal: a table
+	@$(SOCKLAB) compare --table
 
 experiments: $(SOCKLAB) ## what the kernel does: whom it wakes, who gets it, how many wait
 	@$(SOCKLAB) experiment herd

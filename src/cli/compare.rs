@@ -12,7 +12,7 @@ use super::file::write_whole;
 use crate::compare::align::{Accepted, Comparison, Row, Verdict, accepted, align};
 use crate::compare::normalise::Trace;
 use crate::compare::picture;
-use crate::compare::record::{Plan, record};
+use crate::compare::record::{self, Plan, record};
 use crate::compare::script;
 use crate::report::comparison::html::html;
 use crate::report::sequence::svg::svg;
@@ -33,7 +33,7 @@ in an argument, and the variable PORT, are a free port; a server may take any ot
 they differ for no reason that is known.")]
 pub(super) struct Arguments {
     /// A design, which is compared with its C twin; or `-- COMMAND -- COMMAND`
-    #[arg(value_name = "DESIGN", required_unless_present = "commands")]
+    #[arg(value_name = "DESIGN", required_unless_present_any = ["commands", "table"])]
     design: Option<String>,
     /// Two commands, with `--` before each
     #[arg(last = true, value_name = "COMMAND")]
@@ -56,17 +56,27 @@ pub(super) struct Arguments {
     /// Print the comparison as JSON
     #[arg(long)]
     json: bool,
+    /// All designs: a table, as Markdown, of what a connection costs and whether the twin is equal
+    #[arg(long, conflicts_with_all = ["design", "commands", "all", "script", "json"])]
+    table: bool,
+}
+
+impl Arguments {
+    pub(super) const fn patience(&self) -> Duration {
+        Duration::from_secs(self.wait)
+    }
 }
 
 /// The differences between the twins that are no fault.
 const TWINS: &str = include_str!("../../c-compat/README.md");
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.table {
+        heed_interrupts().map_err(|error| Failure::new(error.to_string()))?;
+        return super::table::print(arguments);
+    }
     let (one, other, known) = commands(arguments)?;
-    let plan = Plan {
-        script: arguments.script.as_ref().map(read_script).transpose()?,
-        patience: Duration::from_secs(arguments.wait),
-    };
+    let plan = plan(arguments)?;
     heed_interrupts().map_err(|error| Failure::new(error.to_string()))?;
     let (left, right) = (recorded(&one, &plan)?, recorded(&other, &plan)?);
     let comparison = align(&left, &right, &known);
@@ -117,14 +127,29 @@ fn words(command: &[OsString]) -> String {
     words.join(" ")
 }
 
+fn plan(arguments: &Arguments) -> Result<Plan, Failure> {
+    let script = arguments.script.as_ref().map(read_script).transpose()?;
+    Ok(Plan { script, patience: arguments.patience() })
+}
+
+/// A design and its C twin.
+pub(super) fn with_twin(name: &str, arguments: &Arguments) -> Result<Comparison, Failure> {
+    let (one, other, known) = twins(name)?;
+    let plan = plan(arguments)?;
+    Ok(align(&recorded(&one, &plan)?, &recorded(&other, &plan)?, &known))
+}
+
 /// One run of a command.
 pub(super) fn recorded(command: &[OsString], plan: &Plan) -> Result<Trace, Failure> {
-    record(command, plan).map_err(|failure| {
-        if failure.is_interrupt() {
-            return Failure { line: String::new(), status: 130 };
-        }
-        Failure { line: format!("{}: {failure}", words(command)), status: 2 }
-    })
+    record(command, plan).map_err(|error| failure(command, &error))
+}
+
+/// Why there is no recording of a command.
+pub(super) fn failure(command: &[OsString], error: &record::Failure) -> Failure {
+    if error.is_interrupt() {
+        return Failure { line: String::new(), status: 130 };
+    }
+    Failure { line: format!("{}: {error}", words(command)), status: 2 }
 }
 
 /// The command that starts a design, with one worker if it is a pool: which of several comes first is
@@ -143,29 +168,33 @@ pub(super) fn listening(name: &str) -> Result<Vec<OsString>, Failure> {
 
 type Commands = (Vec<OsString>, Vec<OsString>, Vec<Accepted>);
 
+/// A design, its C twin, and what is known to differ.
+fn twins(name: &str) -> Result<Commands, Failure> {
+    let one = listening(name)?;
+    let this = PathBuf::from(&one[0]);
+    // target/release/socklab, target/c/forked
+    let twin =
+        this.parent().and_then(|folder| folder.parent()).map(|target| target.join("c").join(name));
+    let Some(twin) = twin.filter(|twin| twin.exists()) else {
+        return Err(Failure {
+            line: format!("error: the C twin of {name} is not built: make c"),
+            status: 2,
+        });
+    };
+    // Behind the name of the design stand the options.
+    let other = [OsString::from(twin)].into_iter().chain(one[3..].iter().cloned()).collect();
+    let is_pool = find(name).is_some_and(|found| found.promises.pool == Pool::Processes);
+    let pools = if is_pool { "pools" } else { "" };
+    Ok((one, other, accepted(TWINS, &[name, pools, "servers", "all"])))
+}
+
 fn commands(arguments: &Arguments) -> Result<Commands, Failure> {
     if let Some(name) = &arguments.design {
-        let one = listening(name)?;
+        let found = twins(name)?;
         if !arguments.commands.is_empty() {
             return Err(Failure::usage("error: a design or two commands, not both"));
         }
-        let this = PathBuf::from(&one[0]);
-        // target/release/socklab, target/c/forked
-        let twin = this
-            .parent()
-            .and_then(|folder| folder.parent())
-            .map(|target| target.join("c").join(name));
-        let Some(twin) = twin.filter(|twin| twin.exists()) else {
-            return Err(Failure {
-                line: format!("error: the C twin of {name} is not built: make c"),
-                status: 2,
-            });
-        };
-        // Behind the name of the design stand the options.
-        let other = [OsString::from(twin)].into_iter().chain(one[3..].iter().cloned()).collect();
-        let is_pool = find(name).is_some_and(|found| found.promises.pool == Pool::Processes);
-        let pools = if is_pool { "pools" } else { "" };
-        return Ok((one, other, accepted(TWINS, &[name, pools, "servers", "all"])));
+        return Ok(found);
     }
     let mut halves = arguments.commands.split(|word| word == "--");
     match (halves.next(), halves.next(), halves.next()) {

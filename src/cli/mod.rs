@@ -15,6 +15,7 @@ mod readiness;
 mod resolve;
 mod serve;
 mod sockopt;
+mod table;
 mod trace;
 mod traceroute;
 

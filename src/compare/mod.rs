@@ -4,6 +4,7 @@
 
 pub mod align;
 pub mod clients;
+pub mod cost;
 pub mod explain;
 pub mod normalise;
 pub mod parse;

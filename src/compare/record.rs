@@ -18,10 +18,12 @@ use super::script::{self, Action, Step};
 use crate::net::{Deadline, family, from_c, to_c, wait};
 use crate::posix::error::{EAGAIN, ECONNREFUSED, ECONNRESET, EINPROGRESS, EINTR, ENOTCONN, EPIPE};
 use crate::posix::poll::{POLLIN, POLLOUT, pollfd};
-use crate::posix::signal::{SIGINT, kill};
+use crate::posix::signal::{SIGCONT, SIGINT, SIGSTOP, kill};
 use crate::posix::sys_socket::*;
 use crate::posix::{Error, Result as CResult};
-use crate::subject::{Reached, Subject, Trouble, is_accepted, is_at_rest, tree, until, wait_for};
+use crate::subject::{
+    Reached, Subject, Trouble, is_accepted, is_at_rest, is_stopped, tree, until, wait_for,
+};
 
 /// What is asked of a recording.
 #[derive(Debug, Clone)]
@@ -145,7 +147,7 @@ pub fn record(command: &[OsString], plan: &Plan) -> Result<Trace, Failure> {
     let steps = plan.script.as_ref().unwrap_or(&usual);
     settle(root, plan.patience)?;
     let mut seen = Vec::new();
-    play(steps, reached, root, plan.patience, &mut seen)?;
+    play(steps, reached, &subject, root, plan.patience, &mut seen)?;
     // Those that serve once have ended by themselves.
     let _ = kill(root as i32, SIGINT);
     if until(plan.patience, || Ok(subject.ended()))?.is_none() {
@@ -189,6 +191,7 @@ fn now() -> f64 {
 fn play(
     steps: &[Step],
     reached: Reached,
+    subject: &Subject,
     root: u32,
     patience: Duration,
     seen: &mut Vec<clients::Client>,
@@ -230,11 +233,21 @@ fn play(
             settle(root, patience)?;
             continue;
         }
+        if let Action::Ask(bytes) = &step.action {
+            // A server goes no further than to its next call while strace stands still.
+            hold(subject, patience)?;
+            let client = connect_to(reached, end).map_err(failed)?;
+            send(&client.sockfd, bytes, MSG_NOSIGNAL).map_err(failed)?;
+            kill(subject.pid() as i32, SIGCONT)?;
+            clients.insert(name, client);
+            settle(root, patience)?;
+            continue;
+        }
         let Some(client) = clients.get(name) else {
             return Err(Failure::Script(format!("client {name} is not connected any more")));
         };
         match &step.action {
-            Action::Connect => {}
+            Action::Connect | Action::Ask(_) => {}
             Action::Accepted => {
                 // Or it has its answer already, or its end.
                 let taken = || {
@@ -281,6 +294,13 @@ fn play(
         settle(root, patience)?;
     }
     Ok(())
+}
+
+/// Stops strace, and waits until it has stopped.
+fn hold(subject: &Subject, patience: Duration) -> Result<(), Failure> {
+    kill(subject.pid() as i32, SIGSTOP)?;
+    until(patience, || Ok(is_stopped(subject.pid()).then_some(())))?
+        .ok_or_else(|| Failure::Script(String::from("strace can't be stopped")))
 }
 
 /// Whether the other end is not there any more.

@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Action {
     /// Connects; over UDP, makes its socket.
     Connect,
+    /// Connects and sends these bytes: they are there before the server can look.
+    Ask(Vec<u8>),
     /// Waits until the server has accepted it.
     Accepted,
     /// Sends these bytes.
@@ -28,6 +30,7 @@ impl Action {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Connect => "connect",
+            Self::Ask(_) => "ask",
             Self::Accepted => "accepted",
             Self::Send(_) => "send",
             Self::Finish => "finish",
@@ -119,7 +122,8 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
-const ACTIONS: &str = "connect, accepted, send BYTES, finish, expect BYTES, end, reset, close";
+const ACTIONS: &str =
+    "connect, ask BYTES, accepted, send BYTES, finish, expect BYTES, end, reset, close";
 
 /// Reads a script: a line is a client's name, an action and, for `send` and `expect`, bytes with C's
 /// escapes; empty lines and what follows a `#` at the beginning of a line are left out.
@@ -141,6 +145,7 @@ pub fn parse(text: &str) -> Result<Vec<Step>, Mistake> {
         let bytes = || unescaped(bytes).map_err(&mistake);
         let action = match action.trim_end() {
             "connect" => Action::Connect,
+            "ask" => Action::Ask(bytes()?),
             "accepted" => Action::Accepted,
             "send" => Action::Send(bytes()?),
             "finish" => Action::Finish,
@@ -151,7 +156,7 @@ pub fn parse(text: &str) -> Result<Vec<Step>, Mistake> {
             other => return Err(mistake(format!("no action {other:?}; there are {ACTIONS}"))),
         };
         let is_there = steps.iter().any(|step: &Step| step.client == client);
-        if !is_there && action != Action::Connect {
+        if !is_there && !matches!(action, Action::Connect | Action::Ask(_)) {
             return Err(mistake(format!("{client} has not connected yet")));
         }
         steps.push(Step { client: client.to_owned(), action });

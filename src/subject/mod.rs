@@ -427,5 +427,22 @@ pub fn tids(pid: u32) -> Vec<u32> {
 
 /// Whether every task of a process tree sleeps in a call, or has ended.
 pub fn is_at_rest(root: u32) -> bool {
-    watch::tasks(&tree(root)).iter().all(watch::Task::sleeps)
+    tree(root).iter().flat_map(|&pid| tids(pid).into_iter().map(move |tid| (pid, tid))).all(
+        |(pid, tid)| {
+            // Where strace holds it, it is about to go on.
+            let state = state_of(&format!("/proc/{pid}/task/{tid}/stat"));
+            matches!(state, None | Some('S' | 'Z' | 'X'))
+        },
+    )
+}
+
+/// Whether a signal has stopped a process.
+pub fn is_stopped(pid: u32) -> bool {
+    state_of(&format!("/proc/{pid}/stat")) == Some('T')
+}
+
+/// What /proc says a task does.
+fn state_of(path: &str) -> Option<char> {
+    let stat = fs::read_to_string(path).unwrap_or_default();
+    stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
 }

@@ -43,6 +43,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
             "--script",
             "--json",
             "--wait",
+            "--table",
             "{port}",
             "Examples:",
         ],

@@ -40,6 +40,7 @@ fn help_lists_every_design_and_target() {
         "compare-%",
         "compare",
         "trace-%",
+        "calls",
         "test",
         "check",
         "bench",

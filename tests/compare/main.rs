@@ -4,6 +4,7 @@
 mod support;
 
 mod parser;
+mod table;
 mod trace;
 
 use std::fs;

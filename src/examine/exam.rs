@@ -259,7 +259,7 @@ impl<'a> Exam<'a> {
         self.kept(&self.heavy, || weigh(&self.start()?)).map(Option::as_ref)
     }
 
-    /// Whether the server is well after a client that has left without a word.
+    /// Whether the server serves the next client after one that has left without a word, however it feels.
     ///
     /// # Errors
     ///
@@ -268,7 +268,7 @@ impl<'a> Exam<'a> {
         let bears = || {
             let server = self.start()?;
             server.connect_accepted()?.close();
-            Ok(server.ailment()?.is_none())
+            Ok(server.probe()? == Probe::Right && server.ended().is_none())
         };
         self.kept(&self.bears_empty, bears).copied()
     }

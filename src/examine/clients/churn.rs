@@ -40,6 +40,11 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     let ground = Ground::start(exam)?;
     let server = &ground.server;
+    server.connect_accepted()?.close();
+    if let Some(ailment) = server.ailment()? {
+        let what = format!("after one client that leaves without a word {}", ailment.what);
+        return Ok(Outcome::fail(what).with_all(ailment.evidence));
+    }
     // What the first clients make it set up is not left behind by them.
     server.probe()?;
     server.until_at_rest()?;

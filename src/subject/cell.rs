@@ -138,38 +138,38 @@ impl Limits {
     }
 }
 
-/// While `body` starts a process, that one is process 1 of a namespace of its own.
-pub(super) fn as_process_1<T>(
-    isolation: &Isolation,
-    body: impl FnOnce() -> T,
-) -> crate::posix::Result<T> {
-    if *isolation != Isolation::Namespaces {
-        return Ok(body());
-    }
-    let failed = |call| move |errno: nix::Error| Error::new(call, errno as i32);
-    let here = fs::File::open("/proc/self/ns/pid")
-        .map_err(|error| Error::new("open", error.raw_os_error().unwrap_or(0)))?;
-    unshare(CloneFlags::CLONE_NEWPID).map_err(failed("unshare"))?;
-    let started = body();
-    // No thread can be made until its children would be in the namespace that it is in.
-    setns(here.as_fd(), CloneFlags::CLONE_NEWPID).map_err(failed("setns"))?;
-    Ok(started)
+/// How many processes of ours stay above a command that is in such a cell: see [`split`].
+pub(super) fn above(isolation: &Isolation) -> usize {
+    if *isolation == Isolation::Namespaces { 2 } else { 1 }
 }
 
 /// Between fork and exec: the process forks once more. The child is the one that goes on to exec; the parent
 /// stays, adopts whom the tree leaves behind, writes the child's status into the pipe, and ends with the last
-/// of them, or with us.
+/// of them, or with us. With namespaces that parent is process 1 of one of its own, below one more of ours:
+/// without privilege nobody comes back who has made such a namespace.
 ///
 /// # Errors
 ///
-/// Those of `fork`, `setsid` and `setrlimit`.
+/// Those of `unshare`, `fork`, `setsid` and `setrlimit`.
 ///
 /// # Safety
 ///
 /// Only in the child of a fork that has nothing to do but exec: in the parent of the two every descriptor but
 /// the pipe is closed.
-pub(super) unsafe fn split(status: &OwnedFd, limits: &Limits) -> io::Result<()> {
+pub(super) unsafe fn split(
+    status: &OwnedFd,
+    limits: &Limits,
+    isolation: &Isolation,
+) -> io::Result<()> {
     let raw = |error: Error| io::Error::from_raw_os_error(error.errno());
+    if *isolation == Isolation::Namespaces {
+        unshare(CloneFlags::CLONE_NEWPID)?;
+        // SAFETY: of the calls that follow in either process none takes a lock or allocates.
+        if unsafe { fork() }.map_err(raw)? != 0 {
+            // SAFETY: this process does nothing but wait.
+            unsafe { wait_outside() }
+        }
+    }
     // SAFETY: of the calls that follow in either process none takes a lock or allocates.
     match unsafe { fork() }.map_err(raw)? {
         0 => {
@@ -181,6 +181,20 @@ pub(super) unsafe fn split(status: &OwnedFd, limits: &Limits) -> io::Result<()> 
             unsafe { keep(status, child) }
         }
     }
+}
+
+/// # Safety
+///
+/// As [`split`]; of this process no descriptor is left.
+unsafe fn wait_outside() -> ! {
+    // SAFETY: the caller's contract: nobody uses these.
+    let _ = unsafe { close_range(0, u32::MAX) };
+    // Neither fails, with these arguments.
+    let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+    let _ = prctl::set_name(c"socklab-cell");
+    // Until nobody is left.
+    while !matches!(waitpid(-1, 0), Err(error) if error.errno() != EINTR) {}
+    _exit(0)
 }
 
 /// # Safety

@@ -50,6 +50,8 @@ pub struct Subject {
 /// What is known of a command that a process of ours keeps.
 struct Kept {
     pid: u32,
+    /// How many of ours are above it.
+    above: usize,
     status: OwnedFd,
     ended: Option<ExitStatus>,
 }
@@ -217,19 +219,24 @@ impl Subject {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let (status, told) =
             pipe2(OFlag::O_CLOEXEC).map_err(|errno| Error::new("pipe2", errno as i32))?;
+        let own = isolation.clone();
         let enter = move || {
             let_signals_in()?;
             // SAFETY: this is between fork and exec, where nothing else is to be done.
-            unsafe { cell::split(&told, &limits) }?;
+            unsafe { cell::split(&told, &limits, &own) }?;
             gate.as_ref().map_or(Ok(()), Gate::install)
         };
         // SAFETY: `enter` makes system calls only; so does `Gate::install`, which says so.
         unsafe { command.pre_exec(enter) };
         // With `command` goes our copy of the pipe's other end.
-        let mut child = cell::as_process_1(isolation, || spawn(command))??;
+        let mut child = spawn(command)?;
         let said = listen(&mut child);
-        let pid = tree(child.id()).get(1).copied().unwrap_or(0);
-        Ok(Self { child, said, kept: Some(Kept { pid, status, ended: None }) })
+        let pid = tree(child.id()).get(cell::above(isolation)).copied().unwrap_or(0);
+        Ok(Self {
+            child,
+            said,
+            kept: Some(Kept { pid, above: cell::above(isolation), status, ended: None }),
+        })
     }
 
     /// The process id of the command; 0 if it had ended before anybody could learn it.
@@ -239,7 +246,9 @@ impl Subject {
 
     /// Every process of it that is there, the command's own first.
     pub fn processes(&self) -> Vec<u32> {
-        tree(self.child.id()).split_off(usize::from(self.kept.is_some()))
+        let mut tree = tree(self.child.id());
+        let above = self.kept.as_ref().map_or(0, |kept| kept.above);
+        tree.split_off(above.min(tree.len()))
     }
 
     /// Its status, once it has ended; others that it started may still be there.

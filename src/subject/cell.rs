@@ -6,6 +6,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::mpsc::{Sender, channel};
 
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl;
@@ -15,7 +16,7 @@ use nix::unistd::{getegid, geteuid, setsid};
 
 use crate::linux::close_range::close_range;
 use crate::linux::net_if::{IFF_UP, siocsifflags};
-use crate::posix::error::{EINTR, Error};
+use crate::posix::error::{EAGAIN, EINTR, Error};
 use crate::posix::sys_socket::{AF_INET, SOCK_CLOEXEC, SOCK_DGRAM, socket};
 use crate::posix::sys_wait::waitpid;
 use crate::posix::unistd::{_exit, fork, write};
@@ -138,22 +139,37 @@ impl Limits {
     }
 }
 
-/// While `body` starts a process, that one is process 1 of a namespace of its own.
-pub(super) fn as_process_1<T>(
+/// What a process of a namespace of its own needs to live: the signal that it asks for at its parent's end comes
+/// with the end of the thread that has started it.
+pub(super) type Stay = Option<Sender<()>>;
+
+/// While `body` starts a process, that one is process 1 of a namespace of its own, and is so until what is
+/// returned beside is dropped. A thread of its own does that: to take it back, as [`come_back_after`] does with
+/// a network, would need a privilege.
+pub(super) fn as_process_1<T: Send + 'static>(
     isolation: &Isolation,
-    body: impl FnOnce() -> T,
-) -> crate::posix::Result<T> {
+    body: impl FnOnce() -> T + Send + 'static,
+) -> crate::posix::Result<(T, Stay)> {
     if *isolation != Isolation::Namespaces {
-        return Ok(body());
+        return Ok((body(), None));
     }
-    let failed = |call| move |errno: nix::Error| Error::new(call, errno as i32);
-    let here = fs::File::open("/proc/self/ns/pid")
-        .map_err(|error| Error::new("open", error.raw_os_error().unwrap_or(0)))?;
-    unshare(CloneFlags::CLONE_NEWPID).map_err(failed("unshare"))?;
-    let started = body();
-    // No thread can be made until its children would be in the namespace that it is in.
-    setns(here.as_fd(), CloneFlags::CLONE_NEWPID).map_err(failed("setns"))?;
-    Ok(started)
+    let (stay, until) = channel();
+    let (tell, told) = channel();
+    let start = move || {
+        let entered =
+            unshare(CloneFlags::CLONE_NEWPID).map_err(|errno| Error::new("unshare", errno as i32));
+        let started = entered.map(|()| body());
+        // Nobody may be there to hear it; and what is waited for is that the other end is gone.
+        let _ = tell.send(started);
+        let _ = until.recv();
+    };
+    let failed = |errno: Option<i32>| Error::new("pthread_create", errno.unwrap_or(EAGAIN));
+    std::thread::Builder::new()
+        .name("cell".into())
+        .spawn(start)
+        .map_err(|error| failed(error.raw_os_error()))?;
+    let started = told.recv().map_err(|_| failed(None))??;
+    Ok((started, Some(stay)))
 }
 
 /// Between fork and exec: the process forks once more. The child is the one that goes on to exec; the parent

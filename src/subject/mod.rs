@@ -52,6 +52,8 @@ struct Kept {
     pid: u32,
     status: OwnedFd,
     ended: Option<ExitStatus>,
+    /// Without it, it is killed.
+    _stay: cell::Stay,
 }
 
 /// The end of what a command wrote to one of its outputs.
@@ -226,10 +228,11 @@ impl Subject {
         // SAFETY: `enter` makes system calls only; so does `Gate::install`, which says so.
         unsafe { command.pre_exec(enter) };
         // With `command` goes our copy of the pipe's other end.
-        let mut child = cell::as_process_1(isolation, || spawn(command))??;
+        let (child, stay) = cell::as_process_1(isolation, || spawn(command))?;
+        let mut child = child?;
         let said = listen(&mut child);
         let pid = tree(child.id()).get(1).copied().unwrap_or(0);
-        Ok(Self { child, said, kept: Some(Kept { pid, status, ended: None }) })
+        Ok(Self { child, said, kept: Some(Kept { pid, status, ended: None, _stay: stay }) })
     }
 
     /// The process id of the command; 0 if it had ended before anybody could learn it.

@@ -109,7 +109,7 @@ fn a_connection_that_is_destroyed() {
         let control = socket(AF_INET, SOCK_DGRAM, 0).expect("socket");
         siocsifflags(&control, c"lo", IFF_UP as i16).expect("up");
         let kernel = sock_diag().expect("sock_diag");
-        row("destroy", "another network's", destroy(&kernel, &ours), ENOENT);
+        row("sock_diag", "another network's", destroy(&kernel, &ours), ENOENT);
         let (listenfd, _) = listener();
         let (client, server) = connected_to(&listenfd);
         let [found] = rows(&server, AF_INET, IPPROTO_TCP, state(TCP_ESTABLISHED))[..] else {
@@ -130,7 +130,7 @@ fn a_connection_that_is_destroyed() {
                 panic!("one row")
             };
             let kernel = sock_diag().expect("sock_diag");
-            row("destroy", "without privilege", destroy(&kernel, &found), EPERM);
+            row("sock_diag", "without privilege", destroy(&kernel, &found), EPERM);
         }
     });
 }

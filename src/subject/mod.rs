@@ -434,24 +434,14 @@ pub fn tids(pid: u32) -> Vec<u32> {
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// Whether every task of a process tree sleeps in a call, or has ended.
+/// Whether every task of a process tree sleeps in a call, or has ended; none is stopped, or held by a tracer.
 pub fn is_at_rest(root: u32) -> bool {
-    tree(root).iter().flat_map(|&pid| tids(pid).into_iter().map(move |tid| (pid, tid))).all(
-        |(pid, tid)| {
-            // Where strace holds it, it is about to go on.
-            let state = state_of(&format!("/proc/{pid}/task/{tid}/stat"));
-            matches!(state, None | Some('S' | 'Z' | 'X'))
-        },
-    )
+    let is_asleep =
+        |task: &watch::Task| matches!(watch::state(task.tid), None | Some('S' | 'Z' | 'X'));
+    watch::tasks(&tree(root)).iter().all(is_asleep)
 }
 
 /// Whether a signal has stopped a process.
 pub fn is_stopped(pid: u32) -> bool {
-    state_of(&format!("/proc/{pid}/stat")) == Some('T')
-}
-
-/// What /proc says a task does.
-fn state_of(path: &str) -> Option<char> {
-    let stat = fs::read_to_string(path).unwrap_or_default();
-    stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
+    watch::state(pid) == Some('T')
 }

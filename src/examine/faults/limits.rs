@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 
-use super::warmed;
+use super::{living, warmed};
 use crate::examine::server::Server;
 use crate::examine::{Exam, Trouble};
 use crate::linux::sys_resource::prlimit;
@@ -39,7 +39,8 @@ impl Lowered {
         limit: impl Fn(u32) -> Option<rlim_t>,
     ) -> Result<Self, Trouble> {
         let before = asked(prlimit(server.pid() as c_int, resource, None))?;
-        for pid in server.processes() {
+        // Of one that has ended and is not reaped nothing is to be seen.
+        for pid in living(server) {
             let Some(limit) = limit(pid) else {
                 let what = format!("/proc/{pid} may not be looked at");
                 return Err(Trouble::Blocked(what));

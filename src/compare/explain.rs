@@ -372,7 +372,7 @@ mod tests {
             };
             Task { role: (*role).to_owned(), started: 0, steps: lines.iter().map(step).collect() }
         });
-        let trace = Trace { tasks: tasks.collect(), helpers: 0 };
+        let trace = Trace { tasks: tasks.collect(), helpers: 0, clients: Vec::new() };
         let steps = explain(&trace).tasks.into_iter().flat_map(|task| task.steps);
         steps.map(|step| step.words.unwrap_or_default()).collect()
     }

@@ -7,6 +7,7 @@
 /// `<arpa/inet.h>`: byte order, addresses as text.
 mod arpa_inet;
 /// The tests' own check: no wrapper without a test.
+mod close_range;
 mod complete;
 /// Linux's getdents64.
 mod dirent;

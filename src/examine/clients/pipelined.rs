@@ -74,7 +74,7 @@ fn fibonacci(shape: Shape, answer: &Answer) -> Outcome {
         ([b"55", ..], Shape::OneShot) if !answer.bytes[2].is_ascii_digit() => Outcome::pass(
             format!("the first is answered, the second refused: {}", quoted(&answer.bytes)),
         ),
-        ([first, ..], _) if first[0].is_ascii_digit() || *first == b"-" => {
+        ([first, ..], _) if first[0].is_ascii_digit() || first[0] == b'-' => {
             Outcome::fail(format!("10 and 20 in one segment are answered with {}", answer.words()))
         }
         ([_, ..], _) => Outcome::pass(format!("refused with a line: {}", quoted(&answer.bytes))),

@@ -218,7 +218,7 @@ fn stops() {
         if listing.starts_with("time_") {
             time(&server, b"time");
         } else {
-            assert!(serves(&server), "{listing}");
+            assert_eq!(server.ask(b"10\n"), "55", "{listing}");
         }
         if listing != "nonblocking.py" {
             settled(&server);

@@ -144,7 +144,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ("C7", "it says which design it is"),
     ("C8", "it says which design it is"),
     ("C10", "any sound server with the name of another design"),
-    ("D18", "what it leads to is group E's"),
     ("D19", "what it leads to is D7's"),
     ("F8", "exits_on_fork_failure and exits_on_thread_failure, by F4 and F5"),
     ("F10", "it makes the errors of F1 to F6"),

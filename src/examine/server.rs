@@ -71,8 +71,6 @@ const STUCK: Duration = Duration::from_millis(400);
 const LOOKS: u32 = 60;
 /// For how long a server is watched that does not come to rest.
 const WATCH: Duration = Duration::from_millis(300);
-/// Of one CPU, for a server that is never seen asleep: the rest may have gone to others on a busy machine.
-const SPINS: f64 = 0.1;
 
 impl Server {
     pub(super) fn new(
@@ -550,15 +548,23 @@ impl Server {
     ///
     /// Those of waiting.
     pub fn spins(&self) -> Result<Option<Outcome>, Trouble> {
-        if self.until_at_rest_for(5, self.patience.min(Duration::from_secs(1)))? {
+        if self.until_at_rest_for(10, self.patience.min(Duration::from_secs(1)))? {
             return Ok(None);
         }
-        let share = self.load(WATCH)?;
-        if share < SPINS {
+        // Whoever spins is always seen running, or waiting for a CPU that others have; whoever is only slow is not.
+        let (begun, before) = (Instant::now(), watch::cpu(&self.processes()));
+        let (mut looks, mut awake) = (0, 0);
+        while begun.elapsed() < WATCH || looks < LOOKS {
+            looks += 1;
+            awake += u32::from(!self.is_at_rest());
+            self.pass(Duration::from_millis(1))?;
+        }
+        if awake < looks - looks / 10 {
             return Ok(None);
         }
-        let what =
-            format!("it spins: {:.0} % of a CPU while nobody asks for anything", share * 100.0);
+        let spent = watch::cpu(&self.processes()).saturating_sub(before);
+        let share = spent.as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0;
+        let what = format!("it spins: {share:.0} % of a CPU while nobody asks for anything");
         Ok(Some(Outcome::new(Verdict::Fail, what).with_all(self.scene())))
     }
 

@@ -113,7 +113,7 @@ fn send(server: &Server, bytes: &[u8]) -> Client {
 
 type Behaviour = (&'static str, fn(&Server));
 
-/// EXAMINER's eight: they end the iterative listing.
+/// Eight clients that end the iterative listing.
 const DEADLY: &[Behaviour] = &[
     ("empty line", |server| send(server, b"\n").until_consumed()),
     ("garbage", |server| send(server, b"abc\n").until_consumed()),

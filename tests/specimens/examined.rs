@@ -19,6 +19,18 @@ fn checks() -> Vec<String> {
     ids.map(str::to_owned).collect()
 }
 
+/// Whether servers can be examined in namespaces of their own here; beside others some checks are BLOCKED.
+fn alone() -> bool {
+    let output = examine(&["A2".to_owned()], &[], &c("iterative"));
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let isolation = found["isolation"].as_str().unwrap_or_default();
+    let is_alone = isolation.starts_with("namespaces");
+    if !is_alone {
+        eprintln!("skipped: no namespaces for the examined: {isolation}");
+    }
+    is_alone
+}
+
 /// Examines a command with some checks, and returns the verdict of each.
 fn verdicts(
     only: &[String],
@@ -63,6 +75,9 @@ fn named(row: &table::Row, checks: &[String]) -> Vec<String> {
 
 #[test]
 fn each_specimen_is_named() {
+    if !alone() {
+        return;
+    }
     let checks = checks();
     let rows: Vec<table::Row> =
         table::rows().into_iter().filter(|row| !named(row, &checks).is_empty()).collect();
@@ -83,6 +98,9 @@ fn each_specimen_is_named() {
 
 #[test]
 fn each_sound_twin_passes() {
+    if !alone() {
+        return;
+    }
     let checks = checks();
     // The same checks, by the design that they are asked of.
     let mut designs: Vec<(String, Vec<String>)> = Vec::new();
@@ -166,6 +184,9 @@ fn commands_that_can() {
 
 #[test]
 fn the_lectures_listings_and_their_faults() {
+    if !alone() {
+        return;
+    }
     let checks = checks();
     let rows: Vec<_> =
         lecture::rows().into_iter().filter(|(name, _)| !name.starts_with("client_")).collect();
@@ -187,6 +208,9 @@ fn the_lectures_listings_and_their_faults() {
 /// Each design is found to be what it is, from outside.
 #[test]
 fn the_designs_are_what_they_claim() {
+    if !alone() {
+        return;
+    }
     let designs: Vec<_> = DESIGNS.iter().filter(|design| refused(design).is_none()).collect();
     let only = ["C10", "D8"].map(String::from);
     all(

@@ -1,12 +1,12 @@
 //! In which forms an examination is printed, and where.
 
-use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::super::Failure;
+use super::super::file::write_whole;
 use crate::report::{Examination, Style, Suite, examination, matrix};
 
 #[derive(Args)]
@@ -79,15 +79,8 @@ pub(super) fn style() -> Style {
 }
 
 /// Writes a file whole, or says why it can't be.
-fn file(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> Result<(), Failure> {
-    let written = File::create(path).and_then(|file| {
-        let mut out = BufWriter::new(file);
-        write(&mut out)?;
-        out.flush()
-    });
-    written
-        .map_err(|error| Failure { line: format!("error: {}: {error}", path.display()), status: 2 })
+fn file(path: &Path, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), Failure> {
+    let mut bytes = Vec::new();
+    write(&mut bytes)?;
+    write_whole(path, &bytes)
 }

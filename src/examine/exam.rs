@@ -416,6 +416,12 @@ pub(super) fn waiting(
                 client.name()
             )));
         }
+        // It has begun: between reading and computing others may still come first, at a lock for instance.
+        let mut busy = 0;
+        server.until(|| {
+            busy = if server.is_at_rest() { 0 } else { busy + 1 };
+            Ok(busy >= 10 || client.is_told()?)
+        })?;
         first.push(client);
     }
     let mut probes = Vec::new();

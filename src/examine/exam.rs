@@ -416,11 +416,12 @@ pub(super) fn waiting(
                 client.name()
             )));
         }
-        // It has begun: between reading and computing others may still come first, at a lock for instance.
-        let mut busy = 0;
+        // It has begun: between reading and computing others may still come first, at a lock for instance. One that only
+        // waits for something never computes.
+        let (mut busy, mut rested) = (0, 0);
         server.until(|| {
-            busy = if server.is_at_rest() { 0 } else { busy + 1 };
-            Ok(busy >= 10 || client.is_told()?)
+            (busy, rested) = if server.is_at_rest() { (0, rested + 1) } else { (busy + 1, 0) };
+            Ok(busy >= 10 || rested >= 40 || client.is_told()?)
         })?;
         first.push(client);
     }
@@ -430,11 +431,18 @@ pub(super) fn waiting(
         probe.send(&server.protocol.request)?;
         probes.push(probe);
     }
+    let is_any_told = || -> Result<bool, Trouble> {
+        Ok(first.iter().map(Client::is_told).collect::<Result<Vec<_>, _>>()?.contains(&true))
+    };
+    if is_any_told()? {
+        return Err(Trouble::Broken(String::from(
+            "a costly request was answered before the cheap ones came",
+        )));
+    }
     let end = Deadline::after(server.patience + heavy.alone * 20);
     loop {
         // Looked at in this order: of what is there at the same time, the costly one was not the later.
-        let is_over =
-            first.iter().map(Client::is_told).collect::<Result<Vec<_>, _>>()?.contains(&true);
+        let is_over = is_any_told()?;
         let mut waiting = Vec::new();
         for mut probe in probes {
             if is_over || !probe.is_told()? {

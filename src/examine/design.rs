@@ -354,14 +354,7 @@ fn hold_silent(server: &Server) -> Result<(Vec<Client>, usize), Trouble> {
         let client = server.connect()?;
         silent.push(client);
         let Some(client) = silent.last() else { break };
-        let mut rested = 0;
-        server.until(|| {
-            if server.is_accepted(client)? {
-                return Ok(true);
-            }
-            rested = if server.is_at_rest() { rested + 1 } else { 0 };
-            Ok(rested >= 40)
-        })?;
+        server.until_or_at_rest(server.patience, 40, || server.is_accepted(client))?;
         if server.is_accepted(client)? {
             accepted += 1;
         } else {
@@ -429,11 +422,7 @@ pub fn manners(server: &Server) -> Result<(bool, Shape), Trouble> {
         return Ok((has_ended(server)?, shape));
     }
     // It closes the connection, or ends, or waits for more.
-    let mut rested = 0;
-    server.until(|| {
-        rested = if server.is_at_rest() { rested + 1 } else { 0 };
-        Ok(client.is_told()? || rested >= 20)
-    })?;
+    server.until_or_at_rest(server.patience, 20, || client.is_told())?;
     let first = client.take()?;
     if first.end != End::Open {
         return Ok((has_ended(server)?, Shape::OneShot));

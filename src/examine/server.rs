@@ -51,6 +51,15 @@ pub enum Probe {
     Refused,
 }
 
+/// What came first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// What was waited for.
+    Event,
+    /// Nothing: every task of the server sleeps.
+    Rest,
+}
+
 impl Probe {
     /// In words, for a report.
     pub fn words(&self) -> String {
@@ -69,6 +78,19 @@ impl Probe {
 const STUCK: Duration = Duration::from_millis(400);
 /// And how often in a row it has to be seen asleep: a machine that is busy elsewhere may let few looks happen.
 const LOOKS: u32 = 60;
+/// Since when, and in how many looks in a row, a server has slept.
+#[derive(Default)]
+struct Sleep(Option<(Instant, u32)>);
+
+impl Sleep {
+    /// One more look; whether it has slept for so long that nothing more will come of it.
+    fn is_long(&mut self, is_asleep: bool) -> bool {
+        let (since, looks) = self.0.unwrap_or((Instant::now(), 0));
+        self.0 = is_asleep.then_some((since, looks + 1));
+        is_asleep && since.elapsed() >= STUCK && looks + 1 >= LOOKS
+    }
+}
+
 /// For how long a server is watched that does not come to rest.
 const WATCH: Duration = Duration::from_millis(300);
 
@@ -120,11 +142,7 @@ impl Server {
     ///
     /// Those of `kill`.
     pub fn signal(&self, signum: i32) -> Result<(), Trouble> {
-        let pid = self.pid();
-        if pid == 0 || self.ended().is_some() {
-            return Err(Trouble::Broken(String::from("the server has ended before the signal")));
-        }
-        Ok(kill(pid as i32, signum)?)
+        Ok(kill(self.living()?, signum)?)
     }
 
     /// Sends a signal to its process group, as a terminal does.
@@ -133,12 +151,15 @@ impl Server {
     ///
     /// Those of `kill`.
     pub fn signal_group(&self, signum: i32) -> Result<(), Trouble> {
-        let pid = self.pid();
-        if pid == 0 || self.ended().is_some() {
-            return Err(Trouble::Broken(String::from("the server has ended before the signal")));
-        }
         // The cell has made it the leader of a session, and so of a group.
-        Ok(kill(-(pid as i32), signum)?)
+        Ok(kill(-self.living()?, signum)?)
+    }
+
+    fn living(&self) -> Result<i32, Trouble> {
+        match (self.pid(), self.ended()) {
+            (pid @ 1.., None) => Ok(pid as i32),
+            _ => Err(Trouble::Broken(String::from("the server has ended before the signal"))),
+        }
     }
 
     /// Ends it and all its processes, and returns the end of what it has written.
@@ -251,18 +272,10 @@ impl Server {
         &self,
         mut is_so: impl FnMut() -> Result<bool, Trouble>,
     ) -> Result<bool, Trouble> {
-        let mut asleep: Option<(Instant, u32)> = None;
-        let mut found = false;
+        let (mut found, mut sleep) = (false, Sleep::default());
         self.until(|| {
             found = is_so()?;
-            asleep = if !found && self.is_at_rest() {
-                asleep.map(|(since, looks)| (since, looks + 1)).or(Some((Instant::now(), 1)))
-            } else {
-                None
-            };
-            let is_stuck =
-                asleep.is_some_and(|(since, looks)| since.elapsed() >= STUCK && looks >= LOOKS);
-            Ok(found || is_stuck)
+            Ok(found || sleep.is_long(self.is_at_rest()))
         })?;
         Ok(found)
     }
@@ -420,13 +433,38 @@ impl Server {
         Ok(())
     }
 
-    fn until_at_rest_for(&self, looks: u32, patience: Duration) -> Result<bool, Trouble> {
-        let mut rested = 0;
-        let found = until(patience, || {
-            rested = if self.is_at_rest() { rested + 1 } else { 0 };
-            Ok((rested >= looks).then_some(()))
+    /// As [`until_at_rest`](Self::until_at_rest), with another number of looks and another patience.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub fn until_at_rest_for(&self, looks: u32, patience: Duration) -> Result<bool, Trouble> {
+        Ok(self.until_or_at_rest(patience, looks, || Ok(false))? == Some(Came::Rest))
+    }
+
+    /// Waits until something is so, or every task has slept in so many looks in a row, whichever comes first;
+    /// `None` if the time is over before either.
+    ///
+    /// # Errors
+    ///
+    /// Those of looking.
+    pub fn until_or_at_rest(
+        &self,
+        patience: Duration,
+        looks: u32,
+        mut is_so: impl FnMut() -> Result<bool, Trouble>,
+    ) -> Result<Option<Came>, Trouble> {
+        let (mut rested, mut came) = (0, None);
+        self.until_within(patience, || {
+            if is_so()? {
+                came = Some(Came::Event);
+            } else {
+                rested = if self.is_at_rest() { rested + 1 } else { 0 };
+                came = (rested >= looks).then_some(Came::Rest);
+            }
+            Ok(came.is_some())
         })?;
-        Ok(found.is_some())
+        Ok(came)
     }
 
     /// What each task of it is doing, a line each.
@@ -464,7 +502,7 @@ impl Server {
     /// Those of the calls.
     pub fn outcome(&self, client: &mut Client) -> Result<Probe, Trouble> {
         let begun = Instant::now();
-        let mut asleep: Option<(Instant, u32)> = None;
+        let mut sleep = Sleep::default();
         while begun.elapsed() < self.patience {
             if let Some(answer) = client.hear(Duration::from_millis(2))? {
                 if self.protocol.is_right(&answer.bytes) {
@@ -480,16 +518,7 @@ impl Server {
                     return Ok(Probe::Wrong(answer));
                 }
             }
-            asleep = if self.is_at_rest() {
-                asleep.map(|(since, looks)| (since, looks + 1)).or(Some((Instant::now(), 1)))
-            } else {
-                None
-            };
-            if let Some((since, looks)) = asleep
-                && since.elapsed() >= STUCK
-                && looks >= LOOKS
-                && !client.is_told()?
-            {
+            if sleep.is_long(self.is_at_rest()) && !client.is_told()? {
                 return Ok(Probe::Stuck(self.stuck_with(client)?));
             }
         }

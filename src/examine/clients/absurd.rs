@@ -39,10 +39,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let before = watch::cpu(&server.processes());
     client.send(b"90\n")?;
     let spent = || watch::cpu(&server.processes()).saturating_sub(before);
-    let mut rested = 0;
-    server.until_within(PATIENCE, || {
-        rested = if server.is_at_rest() { rested + 1 } else { 0 };
-        Ok(client.is_told()? || spent() >= BUDGET || rested >= 400 || server.ended().is_some())
+    server.until_or_at_rest(PATIENCE, 400, || {
+        Ok(client.is_told()? || spent() >= BUDGET || server.ended().is_some())
     })?;
     let spent = spent();
     let answer = client.take()?;

@@ -103,12 +103,8 @@ pub(super) fn until_read(server: &Server, client: &Client) -> Result<(), Trouble
 fn reply(server: &Server, client: &mut Client, patience: Duration) -> Result<Answer, Trouble> {
     let begun = Instant::now();
     loop {
-        let mut rested = 0;
         let left = patience.saturating_sub(begun.elapsed());
-        server.until_within(left, || {
-            rested = if server.is_at_rest() { rested + 1 } else { 0 };
-            Ok(client.is_told()? || rested >= 20 || server.ended().is_some())
-        })?;
+        server.until_or_at_rest(left, 20, || Ok(client.is_told()? || server.ended().is_some()))?;
         let is_told = client.is_told()?;
         let answer = client.take()?;
         if !is_told || answer.end != End::Open || begun.elapsed() >= patience {
@@ -185,10 +181,7 @@ pub(super) fn until_computing(server: &Server, client: &Client) -> Result<(), Tr
 ///
 /// Those of waiting.
 pub(super) fn until_computed(server: &Server, heavy: &Heaviness) -> Result<(), Trouble> {
-    let mut rested = 0;
-    server.until_within(server.patience + heavy.alone * 20, || {
-        rested = if server.is_at_rest() { rested + 1 } else { 0 };
-        Ok(rested >= 5 || server.ended().is_some())
-    })?;
+    let patience = server.patience + heavy.alone * 20;
+    server.until_or_at_rest(patience, 5, || Ok(server.ended().is_some()))?;
     Ok(())
 }

@@ -75,10 +75,8 @@ fn starves(server: &Server, workers: usize) -> Result<Option<&'static str>, Trou
             return Ok(Some(REFUSED));
         };
         client.send(&server.protocol.request)?;
-        let mut rested = 0;
-        server.until_within(Duration::from_secs(1), || {
-            rested = if server.is_at_rest() { rested + 1 } else { 0 };
-            Ok(client.is_told()? || rested >= 40 || server.ended().is_some())
+        server.until_or_at_rest(Duration::from_secs(1), 40, || {
+            Ok(client.is_told()? || server.ended().is_some())
         })?;
         if client.is_told()? {
             let answer = client.take()?;

@@ -97,11 +97,7 @@ fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt
         client.send(&server.protocol.request)?;
         server.until_or_stuck(|| Ok(is_over(server, tap) || client.is_told()?))?;
         clients.push(client);
-        let mut rested = 0;
-        server.until_within(Duration::from_secs(1), || {
-            rested = if server.is_at_rest() { rested + 1 } else { 0 };
-            Ok(rested >= 5 || is_over(server, tap))
-        })?;
+        server.until_or_at_rest(Duration::from_secs(1), 5, || Ok(is_over(server, tap)))?;
     }
     tap.disarm();
     if tap.fired() == 0 {

@@ -58,11 +58,9 @@ pub(super) fn one_more(server: &Server) -> Result<(Option<Client>, bool), Troubl
     server.until_or_stuck(|| {
         Ok(server.is_accepted(&client)? || client.is_told()? || server.ended().is_some())
     })?;
-    let mut rested = 0;
-    server.until(|| {
-        rested = if server.is_at_rest() { rested + 1 } else { 0 };
+    server.until_or_at_rest(server.patience, 20, || {
         let got = server.tasks().len() > before;
-        Ok(got || client.is_told()? || rested >= 20 || server.ended().is_some())
+        Ok(got || client.is_told()? || server.ended().is_some())
     })?;
     let got = server.tasks().len() > before;
     if !got && !client.is_told()? && !server.is_accepted(&client)? && server.ended().is_none() {

@@ -66,11 +66,7 @@ impl Ground {
             }
         }
         // One that spins never is.
-        let mut rested = 0;
-        self.server.until_within(REST, || {
-            rested = if self.server.is_at_rest() { rested + 1 } else { 0 };
-            Ok(rested >= 5)
-        })?;
+        self.server.until_at_rest_for(5, REST)?;
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use super::normalise::{Step, Task, Trace};
+pub use crate::report::comparison::{Count, Row, Verdict};
 
 /// Two runs, side by side.
 #[derive(Debug, Clone, Serialize)]
@@ -28,40 +29,6 @@ pub struct Pair {
     pub started: [Option<usize>; 2],
     /// What they did, in order.
     pub rows: Vec<Row>,
-}
-
-/// An event of the one, of the other, or of both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Row {
-    /// Of the one.
-    pub left: Option<String>,
-    /// Of the other.
-    pub right: Option<String>,
-    /// Whether they are the same, and if not, why that is accepted.
-    pub verdict: Verdict,
-}
-
-/// What is to be said of a row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// They are the same.
-    Equal,
-    /// They differ, for a reason that is known.
-    Accepted(String),
-    /// They differ.
-    Differs,
-}
-
-/// How often a call was made, over all tasks.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Count {
-    /// The call.
-    pub call: String,
-    /// By the one and by the other.
-    pub made: [usize; 2],
-    /// In seconds.
-    pub spent: [f64; 2],
 }
 
 /// A difference that is no fault: a row of the table in c-compat/README.md.

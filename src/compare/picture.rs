@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::align;
 use super::clients::{Act, Client};
 use super::normalise::{Step, Task, Trace};
-use crate::report::comparison::{Comparison, Count, Pair, Row, Verdict};
+use crate::report::comparison::{Comparison, Pair};
 use crate::report::sequence::{Arrow, Bar, Cause, Edge, Kind, Lane, Party, Sequence};
 
 /// From which time on in the kernel a call that may wait has waited, in seconds; a call that has got what was
@@ -118,28 +118,12 @@ const MAKERS: &[&str] = &["clone", "clone3", "fork", "vfork"];
 
 /// Two runs, with their commands, and what [`align::align`] has found, as they are shown.
 pub fn comparison(runs: [(&str, &Trace); 2], found: &align::Comparison) -> Comparison {
-    let row = |row: &align::Row| Row {
-        left: row.left.clone(),
-        right: row.right.clone(),
-        verdict: match &row.verdict {
-            align::Verdict::Equal => Verdict::Equal,
-            align::Verdict::Accepted(reason) => Verdict::Accepted(reason.clone()),
-            align::Verdict::Differs => Verdict::Differs,
-        },
-    };
-    let tasks = found
-        .tasks
-        .iter()
-        .map(|pair| Pair { role: pair.role.clone(), rows: pair.rows.iter().map(row).collect() });
-    let calls = found.calls.iter().map(|count| Count {
-        call: count.call.clone(),
-        made: count.made,
-        spent: count.spent,
-    });
+    let tasks =
+        found.tasks.iter().map(|pair| Pair { role: pair.role.clone(), rows: pair.rows.clone() });
     Comparison {
         runs: runs.map(|(title, trace)| sequence(title, trace)),
         tasks: tasks.collect(),
-        calls: calls.collect(),
+        calls: found.calls.clone(),
     }
 }
 

@@ -36,7 +36,7 @@ TOOLS := gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname 
 	getnameinfo knock traceroute sockopt readiness nc netstat
 
 .PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
-	bench-stalls bench-mixed bench-idle bench-nc bench-netstat bench-compare experiments instructions tools liburing \
+	bench-stalls bench-mixed bench-idle bench-nc bench-netstat bench-compare bench-gate experiments instructions tools liburing \
 	specimens $(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare calls $(addprefix compare-,$(DESIGNS)) \
 	examine $(addprefix examine-,$(DESIGNS)) $(addprefix trace-,$(DESIGNS)) \
 	FORCE
@@ -141,7 +141,10 @@ bench-netstat: $(SOCKLAB) ## socklab netstat beside netstat and ss, with up to 4
 bench-compare: ## two recordings of 100,000 lines each, side by side: how long that takes
 	cargo bench --quiet --bench compare -- $(ARGS)
 
-bench: bench-service bench-stalls bench-mixed bench-idle bench-nc bench-netstat bench-compare ## all benchmarks: ten minutes or so
+bench-gate: $(SOCKLAB) ## servers behind a gate that lets everything through: requests per second, as ratios
+	cargo bench --quiet --bench gate -- $(ARGS)
+
+bench: bench-service bench-stalls bench-mixed bench-idle bench-nc bench-netstat bench-compare bench-gate ## all benchmarks: ten minutes or so
 
 clean: ## remove what was built
 	rm -rf target

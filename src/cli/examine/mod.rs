@@ -114,15 +114,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let checks = selection(arguments)?;
     let protocol = protocol(&arguments.asked)?;
-    if let Some(file) = &arguments.suite {
-        return suite::run(file, arguments);
-    }
     if let Some(claim) = &arguments.asked.claims
         && crate::server::find(claim).is_none()
     {
         return Err(Failure::usage(format!(
             "error: no design '{claim}' to claim; `socklab designs` lists them"
         )));
+    }
+    if let Some(file) = &arguments.suite {
+        return suite::run(file, arguments);
     }
     match &arguments.design {
         Some(_) if !arguments.command.is_empty() => {

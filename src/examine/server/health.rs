@@ -1,0 +1,186 @@
+//! Whether a server is well: whether it answers, lives, and sleeps when there is nothing to do.
+
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use super::{LOOKS, Server, Sleep};
+use crate::examine::client::{Answer, Client, End, Manner};
+use crate::examine::{Outcome, Trouble};
+use crate::report::Verdict;
+use crate::subject::watch::{self, Doing, Task};
+
+/// What became of a good request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// The right answer.
+    Right,
+    /// Another answer, or none before the end.
+    Wrong(Answer),
+    /// Nothing: every task of the server sleeps, and the request lies there.
+    Stuck(String),
+    /// Nothing in time, though the server does something.
+    Late,
+    /// Nobody listens.
+    Refused,
+}
+
+impl Probe {
+    /// In words, for a report.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Right => String::from("answered"),
+            Self::Wrong(answer) => format!("answered with {}", answer.words()),
+            Self::Stuck(what) => format!("not answered: {what}"),
+            Self::Late => String::from("not answered in time"),
+            Self::Refused => String::from("not connected: nobody listens any more"),
+        }
+    }
+}
+
+/// For how long a server is watched that does not come to rest.
+const WATCH: Duration = Duration::from_millis(300);
+
+impl Server {
+    /// What each task of it is doing, a line each.
+    pub fn scene(&self) -> Vec<String> {
+        let line = |task: Task| {
+            let doing = match task.doing() {
+                Doing::Running => String::from("is running"),
+                Doing::Blocked(call) => format!("is blocked in {call}"),
+                Doing::Elsewhere => String::from("is stopped"),
+                Doing::Ended => return None,
+                Doing::Hidden => String::from("may not be looked at"),
+            };
+            Some(format!("task {} {doing}", task.tid))
+        };
+        self.tasks().into_iter().filter_map(line).take(20).collect()
+    }
+
+    /// Sends a request on a new connection and returns what became of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn probe(&self) -> Result<Probe, Trouble> {
+        let Some(mut client) = self.connect_as(Manner::default())? else {
+            return Ok(Probe::Refused);
+        };
+        client.send(&self.protocol.request)?;
+        self.outcome(&mut client)
+    }
+
+    /// What became of the request that a client has sent.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn outcome(&self, client: &mut Client) -> Result<Probe, Trouble> {
+        let begun = Instant::now();
+        let mut sleep = Sleep::default();
+        while begun.elapsed() < self.patience {
+            if let Some(answer) = client.hear(Duration::from_millis(2))? {
+                if self.protocol.is_right(&answer.bytes) {
+                    return Ok(Probe::Right);
+                }
+                if answer.end == End::Reset
+                    && answer.bytes.is_empty()
+                    && self.listeners()?.is_empty()
+                {
+                    return Ok(Probe::Refused);
+                }
+                if answer.end != End::Open {
+                    return Ok(Probe::Wrong(answer));
+                }
+            }
+            if sleep.is_long(self.is_at_rest()) && !client.is_told()? {
+                return Ok(Probe::Stuck(self.stuck_with(client)?));
+            }
+        }
+        Ok(Probe::Late)
+    }
+
+    fn stuck_with(&self, client: &Client) -> Result<String, Trouble> {
+        client.say("is not answered: every task of the server sleeps");
+        if !self.is_tcp {
+            return Ok(String::from("the server sleeps"));
+        }
+        Ok(match self.row(client)? {
+            None => String::from("the kernel has no connection of it any more"),
+            Some(row) if row.idiag_inode == 0 => {
+                format!("it is not accepted, {} bytes wait", row.idiag_rqueue)
+            }
+            Some(row) if row.idiag_rqueue > 0 => {
+                format!("it is accepted, {} bytes of it are not read", row.idiag_rqueue)
+            }
+            Some(_) => String::from("its request is read, and the server sleeps"),
+        })
+    }
+
+    /// How the server is after something was done to it: alive, at rest, and ready for the next client. An outcome
+    /// if it is not.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn ailment(&self) -> Result<Option<Outcome>, Trouble> {
+        if let Some(status) = self.ended() {
+            return Ok(Some(self.died(status)));
+        }
+        let probe = self.probe()?;
+        // It may be dying of what was done to it.
+        let dying = if probe == Probe::Refused { Duration::from_secs(1) } else { Duration::ZERO };
+        if let Some(status) = self.until_ended(dying)? {
+            return Ok(Some(self.died(status)));
+        }
+        if probe != Probe::Right {
+            let what = format!("the next good client is {}", probe.words());
+            return Ok(Some(Outcome::new(Verdict::Fail, what).with_all(self.scene())));
+        }
+        self.spins()
+    }
+
+    /// What is said of a server that has ended.
+    pub fn died(&self, status: ExitStatus) -> Outcome {
+        self.log.say(format!("the server has ended: {status}"));
+        Outcome::new(Verdict::Fail, format!("the server ended ({status})"))
+    }
+
+    /// An outcome if the server uses the CPU while nobody asks for anything.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub fn spins(&self) -> Result<Option<Outcome>, Trouble> {
+        if self.until_at_rest_for(10, self.patience.min(Duration::from_secs(1)))? {
+            return Ok(None);
+        }
+        // Whoever spins is always seen running, or waiting for a CPU that others have; whoever is only slow is not.
+        let (begun, before) = (Instant::now(), watch::cpu(&self.processes()));
+        let (mut looks, mut awake) = (0, 0);
+        while begun.elapsed() < WATCH || looks < LOOKS {
+            looks += 1;
+            awake += u32::from(!self.is_at_rest());
+            self.pass(Duration::from_millis(1))?;
+        }
+        if awake < looks - looks / 10 {
+            return Ok(None);
+        }
+        let spent = watch::cpu(&self.processes()).saturating_sub(before);
+        let share = spent.as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0;
+        let what = format!("it spins: {share:.0} % of a CPU while nobody asks for anything");
+        Ok(Some(Outcome::new(Verdict::Fail, what).with_all(self.scene())))
+    }
+
+    /// How much of one CPU the server uses while it is watched.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub fn load(&self, time: Duration) -> Result<f64, Trouble> {
+        let (begun, before) = (Instant::now(), watch::cpu(&self.processes()));
+        self.pass(time)?;
+        let spent = watch::cpu(&self.processes()).saturating_sub(before);
+        // Waiting for a CPU is waiting too: of what there was to be had, on a busy machine.
+        Ok(spent.as_secs_f64() / begun.elapsed().as_secs_f64())
+    }
+}

@@ -1,0 +1,358 @@
+//! The server under study, while a check has it: its clients, what the kernel shows of it, whether it is well.
+
+mod health;
+mod sockets;
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::process::ExitStatus;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::Trouble;
+use super::client::{Client, Manner};
+use super::log::Log;
+use super::protocol::Protocol;
+use crate::posix::signal::{SIGKILL, kill};
+use crate::subject::watch::{self, Task};
+use crate::subject::{Reached, Subject, until};
+
+pub use health::Probe;
+
+/// A running server.
+pub struct Server {
+    subject: RefCell<Subject>,
+    /// Where it is reached.
+    pub addr: SocketAddr,
+    /// TCP, or else UDP.
+    pub is_tcp: bool,
+    /// The transcript of the check.
+    pub log: Log,
+    /// What is said to it.
+    pub protocol: Rc<Protocol>,
+    /// How long an answer may take.
+    pub patience: Duration,
+    /// Whether its system calls go through a gate.
+    is_gated: bool,
+}
+
+/// What came first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// What was waited for.
+    Event,
+    /// Nothing: every task of the server sleeps.
+    Rest,
+}
+
+/// For how long a server has to sleep beside an unanswered request until it is stuck: one that looks at its
+/// clients now and then does so more often.
+const STUCK: Duration = Duration::from_millis(400);
+/// And how often in a row it has to be seen asleep: a machine that is busy elsewhere may let few looks happen.
+const LOOKS: u32 = 60;
+
+/// Since when, and in how many looks in a row, a server has slept.
+#[derive(Default)]
+struct Sleep(Option<(Instant, u32)>);
+
+impl Sleep {
+    /// One more look; whether it has slept for so long that nothing more will come of it.
+    fn is_long(&mut self, is_asleep: bool) -> bool {
+        let (since, looks) = self.0.unwrap_or((Instant::now(), 0));
+        self.0 = is_asleep.then_some((since, looks + 1));
+        is_asleep && since.elapsed() >= STUCK && looks + 1 >= LOOKS
+    }
+}
+
+impl Server {
+    pub(super) fn new(
+        subject: Subject,
+        reached: Reached,
+        log: Log,
+        protocol: Rc<Protocol>,
+        patience: Duration,
+        is_gated: bool,
+    ) -> Self {
+        let Reached { addr, is_tcp } = reached;
+        Self { subject: RefCell::new(subject), addr, is_tcp, log, protocol, patience, is_gated }
+    }
+
+    /// The process that was started.
+    pub fn pid(&self) -> u32 {
+        self.subject.borrow().pid()
+    }
+
+    /// All its processes.
+    pub fn processes(&self) -> Vec<u32> {
+        self.subject.borrow().processes()
+    }
+
+    /// All tasks of all its processes.
+    pub fn tasks(&self) -> Vec<Task> {
+        watch::tasks(&self.processes())
+    }
+
+    /// Its status, if the process that was started has ended.
+    pub fn ended(&self) -> Option<ExitStatus> {
+        self.subject.borrow_mut().ended()
+    }
+
+    /// Waits until the process that was started has ended.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub fn until_ended(&self, patience: Duration) -> Result<Option<ExitStatus>, Trouble> {
+        Ok(until(patience, || Ok(self.ended()))?)
+    }
+
+    /// Sends a signal to the process that was started.
+    ///
+    /// # Errors
+    ///
+    /// Those of `kill`.
+    pub fn signal(&self, signum: i32) -> Result<(), Trouble> {
+        Ok(kill(self.living()?, signum)?)
+    }
+
+    /// Sends a signal to its process group, as a terminal does.
+    ///
+    /// # Errors
+    ///
+    /// Those of `kill`.
+    pub fn signal_group(&self, signum: i32) -> Result<(), Trouble> {
+        // The cell has made it the leader of a session, and so of a group.
+        Ok(kill(-self.living()?, signum)?)
+    }
+
+    fn living(&self) -> Result<i32, Trouble> {
+        match (self.pid(), self.ended()) {
+            (pid @ 1.., None) => Ok(pid as i32),
+            _ => Err(Trouble::Broken(String::from("the server has ended before the signal"))),
+        }
+    }
+
+    /// Connects a client.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Broken`] if the server does not take it, [`Trouble::Died`] if it has ended.
+    pub fn connect(&self) -> Result<Client, Trouble> {
+        match (self.connect_as(Manner::default())?, self.ended()) {
+            (Some(client), _) => Ok(client),
+            (None, Some(status)) => Err(Trouble::Died(status)),
+            (None, None) => Err(Trouble::Broken(String::from("a client could not connect"))),
+        }
+    }
+
+    /// Connects a client that is special; `None` if the server does not take it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn connect_as(&self, manner: Manner) -> Result<Option<Client>, Trouble> {
+        Client::connect(self.addr, self.is_tcp, manner, &self.log, self.patience)
+    }
+
+    /// Connects a client to another address; `None` if nobody takes it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn connect_to(&self, addr: SocketAddr) -> Result<Option<Client>, Trouble> {
+        Client::connect(addr, self.is_tcp, Manner::default(), &self.log, self.patience)
+    }
+
+    /// A client that begins to connect, of which nothing is waited for; `None` if the port is closed.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn begin_connect(&self) -> Result<Option<Client>, Trouble> {
+        Client::begin(self.addr, self.is_tcp, Manner::default(), &self.log, self.patience)
+    }
+
+    /// Connects a client and waits until the server has accepted it.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Broken`] if it does not.
+    pub fn connect_accepted(&self) -> Result<Client, Trouble> {
+        let client = self.connect()?;
+        if !self.until_accepted(&client)? {
+            return Err(Trouble::Broken(format!("{} was never accepted", client.name())));
+        }
+        Ok(client)
+    }
+
+    /// Waits until a client is accepted, or is told something; false once the patience is over.
+    ///
+    /// # Errors
+    ///
+    /// What asking the kernel fails with.
+    pub fn until_accepted(&self, client: &Client) -> Result<bool, Trouble> {
+        self.until(|| Ok(self.is_accepted(client)? || client.is_told()?))
+    }
+
+    /// Waits until something is so; false once the patience is over.
+    ///
+    /// # Errors
+    ///
+    /// Those of looking.
+    pub fn until(&self, is_so: impl FnMut() -> Result<bool, Trouble>) -> Result<bool, Trouble> {
+        self.until_within(self.patience, is_so)
+    }
+
+    /// As [`until`](Self::until), with another patience.
+    ///
+    /// # Errors
+    ///
+    /// Those of looking.
+    pub fn until_within(
+        &self,
+        patience: Duration,
+        mut is_so: impl FnMut() -> Result<bool, Trouble>,
+    ) -> Result<bool, Trouble> {
+        let mut trouble = None;
+        let found = until(patience, || match is_so() {
+            Ok(is_so) => Ok(is_so.then_some(())),
+            Err(error) => {
+                trouble = Some(error);
+                Ok(Some(()))
+            }
+        })?;
+        match trouble {
+            Some(trouble) => Err(trouble),
+            None => Ok(found.is_some()),
+        }
+    }
+
+    /// Waits until something is so; false once every task has slept for so long that nothing more will come of
+    /// it, or the patience is over.
+    ///
+    /// # Errors
+    ///
+    /// Those of looking.
+    pub fn until_or_stuck(
+        &self,
+        mut is_so: impl FnMut() -> Result<bool, Trouble>,
+    ) -> Result<bool, Trouble> {
+        let (mut found, mut sleep) = (false, Sleep::default());
+        self.until(|| {
+            found = is_so()?;
+            Ok(found || sleep.is_long(self.is_at_rest()))
+        })?;
+        Ok(found)
+    }
+
+    /// Whether every task sleeps.
+    pub fn is_at_rest(&self) -> bool {
+        let rests = |task: &Task| task.sleeps() && !(self.is_gated && task.is_held());
+        self.tasks().iter().all(rests)
+    }
+
+    /// Waits until every task sleeps, several looks in a row; false if some never do.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub fn until_at_rest(&self) -> Result<bool, Trouble> {
+        self.until_at_rest_for(5, self.patience)
+    }
+
+    /// Gives it a moment to come to rest, if it ever does: what is begun when it starts is done then.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub fn settles(&self) -> Result<(), Trouble> {
+        self.until_at_rest_for(5, self.patience.min(Duration::from_secs(1)))?;
+        Ok(())
+    }
+
+    /// As [`until_at_rest`](Self::until_at_rest), with another number of looks and another patience.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub fn until_at_rest_for(&self, looks: u32, patience: Duration) -> Result<bool, Trouble> {
+        Ok(self.until_or_at_rest(patience, looks, || Ok(false))? == Some(Came::Rest))
+    }
+
+    /// Waits until something is so, or every task has slept in so many looks in a row, whichever comes first;
+    /// `None` if the time is over before either.
+    ///
+    /// # Errors
+    ///
+    /// Those of looking.
+    pub fn until_or_at_rest(
+        &self,
+        patience: Duration,
+        looks: u32,
+        mut is_so: impl FnMut() -> Result<bool, Trouble>,
+    ) -> Result<Option<Came>, Trouble> {
+        let (mut rested, mut came) = (0, None);
+        self.until_within(patience, || {
+            if is_so()? {
+                came = Some(Came::Event);
+            } else {
+                rested = if self.is_at_rest() { rested + 1 } else { 0 };
+                came = (rested >= looks).then_some(Came::Rest);
+            }
+            Ok(came.is_some())
+        })?;
+        Ok(came)
+    }
+
+    /// Lets time pass, where that is what is measured.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub fn pass(&self, time: Duration) -> Result<(), Trouble> {
+        crate::subject::wait_for(&mut Vec::new(), crate::net::Deadline::after(time))?;
+        Ok(())
+    }
+
+    /// Stops all its processes, does something, and lets them go on.
+    ///
+    /// # Errors
+    ///
+    /// Those of `body`; [`Trouble::Broken`] if they can't be stopped.
+    pub fn while_stopped<T>(
+        &self,
+        body: impl FnOnce() -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        use crate::posix::signal::{SIGCONT, SIGSTOP};
+        let processes = self.processes();
+        for &pid in &processes {
+            kill(pid as i32, SIGSTOP)?;
+        }
+        let are_stopped = || {
+            watch::tasks(&processes)
+                .iter()
+                .all(|task| matches!(watch::state(task.tid), None | Some('T' | 'Z' | 'X')))
+        };
+        let stopped = self.until(|| Ok(are_stopped()))?;
+        let result = if stopped {
+            body()
+        } else {
+            Err(Trouble::Broken("the server could not be stopped".into()))
+        };
+        for &pid in &processes {
+            // It may have been killed meanwhile.
+            let _ = kill(pid as i32, SIGCONT);
+        }
+        result
+    }
+
+    /// Kills one of its processes.
+    ///
+    /// # Errors
+    ///
+    /// Those of `kill`.
+    pub fn kill(&self, pid: u32) -> Result<(), Trouble> {
+        self.log.say(format!("process {pid} is killed"));
+        Ok(kill(pid as i32, SIGKILL)?)
+    }
+}

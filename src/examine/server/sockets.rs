@@ -1,0 +1,145 @@
+//! The server's sockets, as the kernel lists them.
+
+use super::Server;
+use crate::examine::Trouble;
+use crate::examine::client::Client;
+use crate::linux::sock_diag::{EVERY_STATE, dump, inet_diag_msg, sock_diag, state};
+use crate::linux::tcp_info::TCP_LISTEN;
+use crate::net::family;
+use crate::posix::netinet_in::{IPPROTO_TCP, IPPROTO_UDP};
+use crate::subject::watch::{self, Doing};
+
+impl Server {
+    /// Its sockets as the kernel lists them: those that listen, or of UDP all.
+    ///
+    /// # Errors
+    ///
+    /// What asking the kernel fails with.
+    pub fn listeners(&self) -> Result<Vec<inet_diag_msg>, Trouble> {
+        let rows = self.rows(self.listening())?;
+        Ok(rows.into_iter().filter(|row| row.idiag_sport == self.addr.port().to_be()).collect())
+    }
+
+    /// The sockets that it has on its port over IPv4 or IPv6: those that listen, or of UDP all.
+    ///
+    /// # Errors
+    ///
+    /// What asking the kernel fails with.
+    pub fn listeners_of(&self, family: i32) -> Result<Vec<inet_diag_msg>, Trouble> {
+        let own = watch::sockets(&self.processes());
+        let port = self.addr.port().to_be();
+        // A kernel without IPv6 has none of its sockets.
+        let found = self.rows_of(family, self.listening());
+        let is_own = family == crate::net::family(&self.addr);
+        let mut rows = if is_own { found? } else { found.unwrap_or_default() };
+        rows.retain(|row| {
+            row.idiag_sport == port && (own.is_empty() || own.contains(&row.idiag_inode))
+        });
+        Ok(rows)
+    }
+
+    /// Of UDP, what has come and is not read yet, in bytes with what the kernel adds.
+    ///
+    /// # Errors
+    ///
+    /// What asking the kernel fails with.
+    pub fn waiting_bytes(&self) -> Result<u32, Trouble> {
+        Ok(self.listeners()?.iter().map(|row| row.idiag_rqueue).sum())
+    }
+
+    /// Its ends of connections, and those of clients that wait to be accepted (their inode is 0).
+    ///
+    /// # Errors
+    ///
+    /// What asking the kernel fails with.
+    pub fn connections(&self) -> Result<Vec<inet_diag_msg>, Trouble> {
+        let rows = self.rows(EVERY_STATE & !state(TCP_LISTEN))?;
+        let port = self.addr.port().to_be();
+        Ok(rows.into_iter().filter(|row| row.idiag_sport == port && row.idiag_dport != 0).collect())
+    }
+
+    /// The states of a socket at which clients are expected.
+    fn listening(&self) -> u32 {
+        if self.is_tcp { state(TCP_LISTEN) } else { EVERY_STATE }
+    }
+
+    fn rows(&self, states: u32) -> Result<Vec<inet_diag_msg>, Trouble> {
+        self.rows_of(family(&self.addr), states)
+    }
+
+    fn rows_of(&self, family: i32, states: u32) -> Result<Vec<inet_diag_msg>, Trouble> {
+        let kernel = sock_diag()?;
+        let protocol = if self.is_tcp { IPPROTO_TCP } else { IPPROTO_UDP };
+        let mut rows = Vec::new();
+        dump(&kernel, family, protocol, states, |row| rows.push(*row))?;
+        Ok(rows)
+    }
+
+    /// The server's end of a client's connection.
+    ///
+    /// # Errors
+    ///
+    /// What asking the kernel fails with.
+    pub fn row(&self, client: &Client) -> Result<Option<inet_diag_msg>, Trouble> {
+        let port = client.addr.port().to_be();
+        Ok(self.connections()?.into_iter().find(|row| row.idiag_dport == port))
+    }
+
+    /// Whether a client is accepted: until then the kernel's row of it is nobody's.
+    ///
+    /// # Errors
+    ///
+    /// What asking the kernel fails with.
+    pub fn is_accepted(&self, client: &Client) -> Result<bool, Trouble> {
+        Ok(self.row(client)?.is_some_and(|row| row.idiag_inode != 0))
+    }
+
+    /// Whether the server has read all that a client has sent.
+    ///
+    /// # Errors
+    ///
+    /// What asking the kernel fails with.
+    pub fn has_read(&self, client: &Client) -> Result<bool, Trouble> {
+        let rows = self.rows(EVERY_STATE & !state(TCP_LISTEN))?;
+        let (ours, theirs) = (client.addr.port().to_be(), self.addr.port().to_be());
+        let end = |from, to| {
+            rows.iter().find(move |row| row.idiag_sport == from && row.idiag_dport == to)
+        };
+        // What has not arrived does not lie there unread.
+        let has_arrived = end(ours, theirs).is_some_and(|row| row.idiag_wqueue == 0);
+        let is_read = |row: &inet_diag_msg| row.idiag_inode != 0 && row.idiag_rqueue == 0;
+        Ok(has_arrived && end(theirs, ours).is_some_and(is_read))
+    }
+
+    /// The tasks that are blocked in a call on a client's connection, with what the kernel says of them.
+    ///
+    /// # Errors
+    ///
+    /// What asking the kernel fails with.
+    pub fn held_by(&self, client: &Client) -> Result<Option<String>, Trouble> {
+        let Some(inode) = self.row(client)?.map(|row| row.idiag_inode).filter(|&inode| inode != 0)
+        else {
+            return Ok(None);
+        };
+        for task in self.tasks() {
+            let Doing::Blocked(call) = task.doing() else { continue };
+            if !call.is(&[
+                "read", "readv", "recvfrom", "recvmsg", "sendto", "sendmsg", "write", "writev",
+            ]) {
+                continue;
+            }
+            let fds = watch::descriptors(task.pid);
+            if fds
+                .iter()
+                .any(|(fd, link)| *fd == call.fd() && watch::socket_in(link) == Some(inode))
+            {
+                let port = client.addr.port();
+                return Ok(Some(format!(
+                    "task {} is blocked in {call} on the client of port {port}",
+                    task.tid
+                )));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -13,7 +13,6 @@ use bench::stats::median;
 use support::Server;
 
 #[path = "support/mod.rs"]
-#[allow(dead_code, reason = "it has more than this needs")]
 mod bench;
 #[path = "../tests/conformance/diag.rs"]
 #[allow(dead_code, reason = "it has more than this needs")]

@@ -556,6 +556,7 @@ fn otherwise_sound() {
                     | "ignores_all_signals"
                     | "dies_of_sigterm"
                     | "no_stop_status"
+                    | "orphans"
                     | "orphans_keep_listening"
             );
             if stops {

@@ -2,13 +2,16 @@
 
 mod drawing;
 mod layout;
+mod legend;
+mod shapes;
 pub mod svg;
 
 use serde::Serialize;
 
 use super::visible;
 
-pub(super) use drawing::{Direction, draw, legend};
+pub(super) use drawing::{Direction, draw};
+pub(super) use legend::legend;
 
 /// One run of a server and its clients.
 #[derive(Debug, Clone, PartialEq, Serialize)]

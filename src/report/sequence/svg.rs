@@ -2,7 +2,9 @@
 
 use askama::Template;
 
-use super::drawing::{Direction, Drawing, draw, legend};
+use super::drawing::{Direction, draw};
+use super::legend::legend;
+use super::shapes::Drawing;
 use super::{Sequence, shown};
 
 #[derive(Template)]

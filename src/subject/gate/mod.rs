@@ -16,139 +16,27 @@
 
 #![forbid(unsafe_code)]
 
+mod call;
+mod supervisor;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{c_int, c_long};
-use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::linux::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, eventfd};
 use crate::linux::prctl::{PR_SET_NO_NEW_PRIVS, prctl};
-use crate::linux::sched::CLONE_THREAD;
 use crate::linux::seccomp_notify::*;
-use crate::linux::sys_syscall;
-use crate::linux::sys_uio::process_vm_readv;
 use crate::net::{Deadline, wait};
-use crate::posix::error::{EAGAIN, EINTR, EINVAL, EMFILE, ENOENT, EOPNOTSUPP, Error, Result};
-use crate::posix::poll::{POLLHUP, POLLIN, pollfd};
-use crate::posix::sys_socket::{
-    AF_UNIX, CMSG_SPACE, MSG_CMSG_CLOEXEC, SOCK_CLOEXEC, SOCK_SEQPACKET, recvmsg, socketpair,
-};
+use crate::posix::error::{EAGAIN, EINVAL, EOPNOTSUPP, Error, Result};
+use crate::posix::poll::{POLLIN, pollfd};
+use crate::posix::sys_socket::{AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socketpair};
 use crate::posix::unistd::{read, write};
 
-/// A system call of [`sys_syscall::CALLS`], as this architecture numbers it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sysno(c_long);
-
-impl Sysno {
-    /// The call of this name, if there is one here.
-    pub fn named(name: &str) -> Option<Self> {
-        sys_syscall::number(name).map(Self)
-    }
-
-    /// Those of these calls that there are here: no `fork` on aarch64.
-    pub fn all(names: &[&str]) -> Vec<Self> {
-        names.iter().filter_map(|name| Self::named(name)).collect()
-    }
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        sys_syscall::name(self.0).unwrap_or("?")
-    }
-}
-
-impl fmt::Display for Sysno {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A call that has been answered. One that a signal interrupts and the kernel makes anew (accept() after
-/// a handler with `SA_RESTART`, any clone()) comes anew, as it does in strace's output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call {
-    /// Who made it: the thread, as this process sees its id; 0 if it does not see it.
-    pub tid: u32,
-    /// Which.
-    pub sysno: Sysno,
-    /// With what, as it was in the registers.
-    pub args: [u64; 6],
-    /// What the new task was to share, for a call that makes one; `None` where clone3's own structure
-    /// could not be read, and for other calls.
-    pub flags: Option<u64>,
-    /// What it failed with; 0 if it was made.
-    pub errno: c_int,
-}
-
-impl Call {
-    /// Whether it makes a thread, or else a process; `None` if neither, or if that can't be known.
-    pub fn is_thread(&self) -> Option<bool> {
-        self.flags.map(|flags| flags & CLONE_THREAD as u64 != 0)
-    }
-}
-
-/// Which calls are meant: all that is said must be so, and nothing said means every one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Only {
-    /// Those of one thread.
-    pub tid: Option<u32>,
-    /// Those whose first argument is this descriptor.
-    pub fd: Option<c_int>,
-    /// Those that make a thread, or those that make a process.
-    pub thread: Option<bool>,
-}
-
-impl Only {
-    fn holds(&self, call: &Call) -> bool {
-        self.tid.is_none_or(|tid| tid == call.tid)
-            && self.fd.is_none_or(|fd| fd == call.args[0] as c_int)
-            && self.thread.is_none_or(|thread| call.is_thread() == Some(thread))
-    }
-}
-
-/// What is to fail, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// One of these calls,
-    pub calls: Vec<Sysno>,
-    /// restricted to these.
-    pub only: Only,
-    /// The first that fails, counted from 1 when the fault is armed, over all threads together.
-    pub nth: u64,
-    /// How many fail in a row.
-    pub times: u64,
-    /// With what.
-    pub errno: c_int,
-}
-
-impl Fault {
-    /// The next of these calls fails, once.
-    pub fn next(calls: &[Sysno], errno: c_int) -> Self {
-        Self { calls: calls.to_vec(), only: Only::default(), nth: 1, times: 1, errno }
-    }
-
-    fn is_for(&self, call: &Call) -> bool {
-        self.calls.contains(&call.sysno) && self.only.holds(call)
-    }
-}
-
-/// The calls from a number on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
-    /// The number of the first: more than what was asked for if those before it are forgotten.
-    pub first: u64,
-    /// The calls, in the order in which they were answered.
-    pub calls: Vec<Call>,
-}
-
-impl Log {
-    /// The number of the call after these.
-    pub fn next(&self) -> u64 {
-        self.first + self.calls.len() as u64
-    }
-}
+pub use call::{Call, Fault, Log, Only, Sysno};
+use supervisor::Supervisor;
 
 /// So many calls are remembered.
 const REMEMBERED: usize = 1 << 16;
@@ -404,149 +292,4 @@ impl Drop for Tap {
         self.stop_counting();
         self.disarm();
     }
-}
-
-/// Who answers, in a thread of its own that ends with the last process behind the gate.
-struct Supervisor {
-    shared: Arc<Shared>,
-    /// Where listeners come in; gone when nobody can send one any more.
-    door: Option<OwnedFd>,
-    /// One for each time that the gate was set up.
-    listeners: Vec<OwnedFd>,
-}
-
-impl Supervisor {
-    fn run(mut self) {
-        while self.door.is_some() || !self.listeners.is_empty() {
-            let both = self.listeners.iter().chain(&self.door);
-            let mut fds: Vec<pollfd> = both.map(|fd| pollfd::new(fd, POLLIN)).collect();
-            // As long as the set stays the same.
-            while self.turn(&mut fds) {}
-        }
-        let mut state = self.shared.state();
-        state.over = true;
-        signal(&self.shared.settled);
-        signal(&self.shared.fired);
-    }
-
-    /// Waits for what comes next and answers it; false when a listener or the door has come or gone.
-    fn turn(&mut self, fds: &mut [pollfd]) -> bool {
-        if wait(fds, Deadline::NEVER).is_err() {
-            // Only a lack of memory, which passes.
-            return true;
-        }
-        let mut gone = Vec::new();
-        for (at, listener) in self.listeners.iter().enumerate() {
-            let found = fds[at].revents();
-            if found & POLLIN != 0 {
-                if let Err(error) = self.answer(listener) {
-                    // From here on the listed calls do not exist: better than to wait for ever.
-                    self.shared.state().refused = Some(error);
-                    gone.push(at);
-                }
-            } else if found & POLLHUP != 0 {
-                gone.push(at);
-            }
-        }
-        let knocked = fds.get(self.listeners.len()).is_some_and(|door| door.revents() != 0);
-        for &at in gone.iter().rev() {
-            self.listeners.remove(at);
-        }
-        if knocked {
-            self.open();
-        }
-        gone.is_empty() && !knocked
-    }
-
-    /// Takes a listener in, or the news that there is none, or that there is nobody left.
-    fn open(&mut self) {
-        const INT: usize = size_of::<c_int>();
-        let Some(door) = &self.door else { return };
-        let (mut said, mut control) = ([0; INT], [0; CMSG_SPACE(INT)]);
-        let iov = &mut [IoSliceMut::new(&mut said)];
-        let message = match recvmsg(door, iov, &mut control, MSG_CMSG_CLOEXEC) {
-            Ok((INT, mut message)) => Some(message.msg_rights.pop()),
-            Err(error) if error.errno() == EINTR => return,
-            Ok(_) | Err(_) => None,
-        };
-        let mut state = self.shared.state();
-        match message {
-            Some(Some(listener)) => {
-                // A kernel before 6.6 does not know it, and is only slower.
-                let _ = seccomp_notif_set_flags(&listener, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
-                state.installed = true;
-                self.listeners.push(listener);
-            }
-            Some(None) => {
-                state.refused = Some(match c_int::from_ne_bytes(said) {
-                    // There was one, for which this process has no room.
-                    0 => Error::new("recvmsg", EMFILE),
-                    errno => Error::new("seccomp", errno),
-                });
-            }
-            None => self.door = None,
-        }
-        // When the door has closed, there is a listener or an end.
-        if state.installed || state.refused.is_some() {
-            signal(&self.shared.settled);
-        }
-    }
-
-    /// Answers one call.
-    ///
-    /// # Errors
-    ///
-    /// What the kernel takes no answer with: `EINVAL` before Linux 5.5, where no call can be let through.
-    fn answer(&self, listener: &OwnedFd) -> Result<()> {
-        let asked = match seccomp_notif_recv(listener) {
-            Ok(asked) => asked,
-            Err(error) if matches!(error.errno(), EINTR | ENOENT) => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        // Held until the answer is given: what was armed or disarmed holds for this call too, or not.
-        let mut state = self.shared.state();
-        let is_watched = state.counting || state.fault.is_some();
-        let mut call = is_watched.then(|| call(listener, &asked));
-        if let Some(call) = &mut call {
-            call.errno = state.verdict(call);
-        }
-        let errno = call.map_or(0, |call| call.errno);
-        let go_on = if errno == 0 { SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 } else { 0 };
-        let resp = seccomp_notif_resp { id: asked.id, val: 0, error: -errno, flags: go_on };
-        match seccomp_notif_send(listener, &resp) {
-            Ok(()) => {}
-            // Given up because of a signal: it will be made again, or never was.
-            Err(error) if error.errno() == ENOENT => return Ok(()),
-            Err(error) => return Err(error),
-        }
-        if let Some(call) = call {
-            state.answered(call);
-        }
-        if errno != 0 {
-            signal(&self.shared.fired);
-        }
-        Ok(())
-    }
-}
-
-/// What is asked about, with what its pointer points to.
-fn call(listener: &OwnedFd, asked: &seccomp_notif) -> Call {
-    let (tid, args) = (asked.pid, asked.data.args);
-    let sysno = Sysno(c_long::from(asked.data.nr));
-    let flags = match sysno.name() {
-        "clone" => Some(args[0]),
-        "fork" | "vfork" => Some(0),
-        "clone3" => clone3_flags(listener, asked),
-        _ => None,
-    };
-    Call { tid, sysno, args, flags, errno: 0 }
-}
-
-/// The first eight bytes of a `struct clone_args`.
-fn clone3_flags(listener: &OwnedFd, asked: &seccomp_notif) -> Option<u64> {
-    let mut bytes = [0; 8];
-    let count = process_vm_readv(asked.pid as c_int, &mut bytes, asked.data.args[0]).ok()?;
-    // Only as long as it waits, the id is its own.
-    seccomp_notif_id_valid(listener, asked.id).ok()?;
-    (count == bytes.len()).then_some(u64::from_ne_bytes(bytes))
 }

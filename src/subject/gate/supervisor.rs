@@ -1,0 +1,161 @@
+//! Who answers at a gate.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::{c_int, c_long};
+use std::io::IoSliceMut;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use super::{Call, Shared, Sysno, signal};
+use crate::linux::seccomp_notify::*;
+use crate::linux::sys_uio::process_vm_readv;
+use crate::net::{Deadline, wait};
+use crate::posix::error::{EINTR, EMFILE, ENOENT, Error, Result};
+use crate::posix::poll::{POLLHUP, POLLIN, pollfd};
+use crate::posix::sys_socket::{CMSG_SPACE, MSG_CMSG_CLOEXEC, recvmsg};
+
+/// Who answers, in a thread of its own that ends with the last process behind the gate.
+pub(super) struct Supervisor {
+    pub(super) shared: Arc<Shared>,
+    /// Where listeners come in; gone when nobody can send one any more.
+    pub(super) door: Option<OwnedFd>,
+    /// One for each time that the gate was set up.
+    pub(super) listeners: Vec<OwnedFd>,
+}
+
+impl Supervisor {
+    pub(super) fn run(mut self) {
+        while self.door.is_some() || !self.listeners.is_empty() {
+            let both = self.listeners.iter().chain(&self.door);
+            let mut fds: Vec<pollfd> = both.map(|fd| pollfd::new(fd, POLLIN)).collect();
+            // As long as the set stays the same.
+            while self.turn(&mut fds) {}
+        }
+        let mut state = self.shared.state();
+        state.over = true;
+        signal(&self.shared.settled);
+        signal(&self.shared.fired);
+    }
+
+    /// Waits for what comes next and answers it; false when a listener or the door has come or gone.
+    fn turn(&mut self, fds: &mut [pollfd]) -> bool {
+        if wait(fds, Deadline::NEVER).is_err() {
+            // Only a lack of memory, which passes.
+            return true;
+        }
+        let mut gone = Vec::new();
+        for (at, listener) in self.listeners.iter().enumerate() {
+            let found = fds[at].revents();
+            if found & POLLIN != 0 {
+                if let Err(error) = self.answer(listener) {
+                    // From here on the listed calls do not exist: better than to wait for ever.
+                    self.shared.state().refused = Some(error);
+                    gone.push(at);
+                }
+            } else if found & POLLHUP != 0 {
+                gone.push(at);
+            }
+        }
+        let knocked = fds.get(self.listeners.len()).is_some_and(|door| door.revents() != 0);
+        for &at in gone.iter().rev() {
+            self.listeners.remove(at);
+        }
+        if knocked {
+            self.open();
+        }
+        gone.is_empty() && !knocked
+    }
+
+    /// Takes a listener in, or the news that there is none, or that there is nobody left.
+    fn open(&mut self) {
+        const INT: usize = size_of::<c_int>();
+        let Some(door) = &self.door else { return };
+        let (mut said, mut control) = ([0; INT], [0; CMSG_SPACE(INT)]);
+        let iov = &mut [IoSliceMut::new(&mut said)];
+        let message = match recvmsg(door, iov, &mut control, MSG_CMSG_CLOEXEC) {
+            Ok((INT, mut message)) => Some(message.msg_rights.pop()),
+            Err(error) if error.errno() == EINTR => return,
+            Ok(_) | Err(_) => None,
+        };
+        let mut state = self.shared.state();
+        match message {
+            Some(Some(listener)) => {
+                // A kernel before 6.6 does not know it, and is only slower.
+                let _ = seccomp_notif_set_flags(&listener, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+                state.installed = true;
+                self.listeners.push(listener);
+            }
+            Some(None) => {
+                state.refused = Some(match c_int::from_ne_bytes(said) {
+                    // There was one, for which this process has no room.
+                    0 => Error::new("recvmsg", EMFILE),
+                    errno => Error::new("seccomp", errno),
+                });
+            }
+            None => self.door = None,
+        }
+        // When the door has closed, there is a listener or an end.
+        if state.installed || state.refused.is_some() {
+            signal(&self.shared.settled);
+        }
+    }
+
+    /// Answers one call.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel takes no answer with: `EINVAL` before Linux 5.5, where no call can be let through.
+    fn answer(&self, listener: &OwnedFd) -> Result<()> {
+        let asked = match seccomp_notif_recv(listener) {
+            Ok(asked) => asked,
+            Err(error) if matches!(error.errno(), EINTR | ENOENT) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        // Held until the answer is given: what was armed or disarmed holds for this call too, or not.
+        let mut state = self.shared.state();
+        let is_watched = state.counting || state.fault.is_some();
+        let mut call = is_watched.then(|| call(listener, &asked));
+        if let Some(call) = &mut call {
+            call.errno = state.verdict(call);
+        }
+        let errno = call.map_or(0, |call| call.errno);
+        let go_on = if errno == 0 { SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 } else { 0 };
+        let resp = seccomp_notif_resp { id: asked.id, val: 0, error: -errno, flags: go_on };
+        match seccomp_notif_send(listener, &resp) {
+            Ok(()) => {}
+            // Given up because of a signal: it will be made again, or never was.
+            Err(error) if error.errno() == ENOENT => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        if let Some(call) = call {
+            state.answered(call);
+        }
+        if errno != 0 {
+            signal(&self.shared.fired);
+        }
+        Ok(())
+    }
+}
+
+/// What is asked about, with what its pointer points to.
+fn call(listener: &OwnedFd, asked: &seccomp_notif) -> Call {
+    let (tid, args) = (asked.pid, asked.data.args);
+    let sysno = Sysno(c_long::from(asked.data.nr));
+    let flags = match sysno.name() {
+        "clone" => Some(args[0]),
+        "fork" | "vfork" => Some(0),
+        "clone3" => clone3_flags(listener, asked),
+        _ => None,
+    };
+    Call { tid, sysno, args, flags, errno: 0 }
+}
+
+/// The first eight bytes of a `struct clone_args`.
+fn clone3_flags(listener: &OwnedFd, asked: &seccomp_notif) -> Option<u64> {
+    let mut bytes = [0; 8];
+    let count = process_vm_readv(asked.pid as c_int, &mut bytes, asked.data.args[0]).ok()?;
+    // Only as long as it waits, the id is its own.
+    seccomp_notif_id_valid(listener, asked.id).ok()?;
+    (count == bytes.len()).then_some(u64::from_ne_bytes(bytes))
+}

@@ -41,6 +41,8 @@ pub const SK_MEMINFO_DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
 pub const TCP_ESTABLISHED: u8 = 1;
 /// The SYN is sent, and nothing has come back.
 pub const TCP_SYN_SENT: u8 = 2;
+/// A SYN has come and is answered: not connected yet.
+pub const TCP_SYN_RECV: u8 = 3;
 /// Closed, and the peer has not acknowledged it.
 pub const TCP_FIN_WAIT1: u8 = 4;
 /// Closed and acknowledged; the peer has not closed.

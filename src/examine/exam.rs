@@ -38,6 +38,8 @@ pub struct Plan {
     pub isolation: Isolation,
     /// The design that it claims to be, by the name that socklab has for it.
     pub claims: Option<String>,
+    /// Another server, whose answers are to be the same: how it is started, as `command`.
+    pub like: Option<Vec<OsString>>,
     /// The words of a command that examines the same, to which a selection can be added.
     pub again: String,
 }
@@ -180,14 +182,44 @@ impl<'a> Exam<'a> {
         another.map(Some)
     }
 
+    /// Starts the server that this one is to be like, in a network in which nothing has happened yet; `None` if
+    /// nobody has named one. It may have a port of its own.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be studied.
+    pub fn start_like(&self) -> Result<Option<Server>, Trouble> {
+        let Some(command) = &self.plan.like else { return Ok(None) };
+        self.renew()?;
+        self.launch_command(command, Limits::USUAL, None).map(Some)
+    }
+
     fn launch(&self, limits: Limits, gate: Option<Gate>) -> Result<Server, Trouble> {
+        let server = self.launch_command(&self.plan.command, limits, gate)?;
+        let (port, found) = (self.port.get(), server.addr.port());
+        if found != port {
+            let what = format!(
+                "the server listens on port {found}, not on {port}; it is to take its port from {{port}} in its \
+                 arguments or from the variable PORT, or --port tells which it has"
+            );
+            return Err(Trouble::Broken(what));
+        }
+        Ok(server)
+    }
+
+    fn launch_command(
+        &self,
+        command: &[OsString],
+        limits: Limits,
+        gate: Option<Gate>,
+    ) -> Result<Server, Trouble> {
         let plan = self.plan;
         let port = self.port.get();
         let fill = |word: &OsString| match word.to_str() {
             Some(text) => OsString::from(text.replace("{port}", &port.to_string())),
             None => word.clone(),
         };
-        let mut words = plan.command.iter().map(fill);
+        let mut words = command.iter().map(fill);
         let program = words.next().ok_or_else(|| Trouble::Broken("there is no command".into()))?;
         let mut command = Command::new(program);
         command.args(words).env("PORT", port.to_string());
@@ -196,14 +228,6 @@ impl<'a> Exam<'a> {
         let is_gated = gate.is_some();
         let subject = Subject::confine(command, &plan.isolation, limits, gate)?;
         let (subject, reached) = subject.until_reached(plan.patience)?;
-        if reached.addr.port() != port {
-            let found = reached.addr.port();
-            let what = format!(
-                "the server listens on port {found}, not on {port}; it is to take its port from {{port}} in its \
-                 arguments or from the variable PORT, or --port tells which it has"
-            );
-            return Err(Trouble::Broken(what));
-        }
         let protocol = match &plan.protocol {
             Some(protocol) => protocol.clone(),
             None if reached.is_tcp => Protocol::fibonacci(),

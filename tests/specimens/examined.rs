@@ -68,6 +68,15 @@ fn c(name: &str) -> Vec<String> {
     [&c_program(name).display().to_string(), "--port", "{port}"].map(String::from).to_vec()
 }
 
+/// The command of a row's sound program, and what says that it is the one to be like.
+fn sound(design: &str) -> (Vec<String>, [String; 2]) {
+    let name =
+        if design.starts_with("sound_") { format!("broken/{design}") } else { design.to_owned() };
+    let command = c(&name);
+    let line = shlex::try_join(command.iter().map(String::as_str)).expect("no NUL");
+    (command, ["--like".to_owned(), line])
+}
+
 /// The checks of a specimen's row that there are, and that a server is asked.
 fn named(row: &table::Row, checks: &[String]) -> Vec<String> {
     row.names.iter().filter(|id| checks.contains(id) && !id.starts_with('K')).cloned().collect()
@@ -87,7 +96,9 @@ fn each_specimen_is_named() {
         |row| row.specimen.clone(),
         |row| {
             let ids = named(row, &checks);
-            let found = verdicts(&ids, &[], &c(&format!("broken/{}", row.specimen)));
+            let (_, like) = sound(&row.design);
+            let like = like.each_ref().map(String::as_str);
+            let found = verdicts(&ids, &like, &c(&format!("broken/{}", row.specimen)));
             assert_eq!(found.len(), ids.len(), "{found:?}");
             for (id, verdict, why) in found {
                 assert!(["fail", "weak"].contains(&verdict.as_str()), "{id} is {verdict}: {why}");
@@ -120,12 +131,9 @@ fn each_sound_twin_passes() {
         &designs,
         |(design, _)| design.clone(),
         |(design, ids)| {
-            let name = if design.starts_with("sound_") {
-                format!("broken/{design}")
-            } else {
-                design.clone()
-            };
-            for (id, verdict, why) in verdicts(ids, &[], &c(&name)) {
+            let (command, like) = sound(design);
+            let like = like.each_ref().map(String::as_str);
+            for (id, verdict, why) in verdicts(ids, &like, &command) {
                 // Of all designs only the hybrid limits a request's time as a whole.
                 if (id.as_str(), verdict.as_str()) == ("D2", "weak") {
                     continue;

@@ -83,6 +83,7 @@ pub struct Exam<'a> {
     descriptors: u64,
     /// Which port the server has in the check that is under way.
     port: Cell<u16>,
+    is_restless: Cell<bool>,
     manners: OnceCell<(bool, Shape)>,
     design: OnceCell<Design>,
     heavy: OnceCell<Option<Heaviness>>,
@@ -97,6 +98,7 @@ impl<'a> Exam<'a> {
             log: RefCell::new(Log::new()),
             descriptors,
             port: Cell::new(PORT),
+            is_restless: Cell::new(false),
             manners: OnceCell::new(),
             design: OnceCell::new(),
             heavy: OnceCell::new(),
@@ -234,7 +236,8 @@ impl<'a> Exam<'a> {
             None => Protocol::time(),
         };
         let log = self.log();
-        Ok(Server::new(subject, reached, log, Rc::new(protocol), plan.patience, is_gated))
+        let server = Server::new(subject, reached, log, Rc::new(protocol), plan.patience, is_gated);
+        Ok(server.restless(self.is_restless.get()))
     }
 
     fn manners(&self) -> Result<(bool, Shape), Trouble> {
@@ -519,8 +522,12 @@ pub fn examine(
         seconds: 0.0,
     };
     // What can't even be started is one line of trouble, not one for each check.
-    let is_tcp = match exam.start() {
-        Ok(server) => server.is_tcp,
+    let started = exam.start().and_then(|server| Ok((server.is_tcp, server.never_rests()?)));
+    let is_tcp = match started {
+        Ok((is_tcp, is_restless)) => {
+            exam.is_restless.set(is_restless);
+            is_tcp
+        }
         Err(trouble) if trouble.is_interrupt() => return Err(trouble),
         Err(trouble) => {
             examination.trouble = Some(trouble.to_string());

@@ -34,6 +34,8 @@ pub struct Server {
     pub patience: Duration,
     /// Whether its system calls go through a gate.
     is_gated: bool,
+    /// Whether it never sleeps, whatever is done: then nothing that is done makes it spin.
+    is_restless: bool,
 }
 
 /// What came first.
@@ -74,7 +76,13 @@ impl Server {
         is_gated: bool,
     ) -> Self {
         let Reached { addr, is_tcp } = reached;
-        Self { subject: RefCell::new(subject), addr, is_tcp, log, protocol, patience, is_gated }
+        let (subject, is_restless) = (RefCell::new(subject), false);
+        Self { subject, addr, is_tcp, log, protocol, patience, is_gated, is_restless }
+    }
+
+    /// The same, known to spin from its start on.
+    pub(super) fn restless(self, is_restless: bool) -> Self {
+        Self { is_restless, ..self }
     }
 
     /// The process that was started.

@@ -77,6 +77,8 @@ const LATER: Duration = Duration::from_millis(1100);
 const APART: u32 = 60;
 /// A server that has used so much CPU for a request computes.
 const AT_WORK: Duration = Duration::from_millis(300);
+/// From this Fibonacci number on that is no wonder.
+const COSTLY: u32 = 30;
 /// For how long a server that comes to harm again and again is started anew.
 const ENOUGH: Duration = Duration::from_secs(6);
 /// As many bytes of an answer as are seen at once.
@@ -247,10 +249,10 @@ fn is_alike(protocol: &Protocol, request: &Request, ours: [&Seen; 2], theirs: [&
 /// Whether what is answered by one is what another may still compute.
 fn is_computed(protocol: &Protocol, request: &Request, seen: [&Seen; 2]) -> bool {
     let sent = request.parts.concat();
+    let number = std::str::from_utf8(&sent).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    let is_costly = protocol.is_fibonacci && number.is_some_and(|number| number >= COSTLY);
     let is_right = |seen: &Seen| match seen {
-        Seen::Answer(answer) => {
-            protocol.is_fibonacci && protocol.is_answer_to(&sent, &answer.bytes)
-        }
+        Seen::Answer(answer) => is_costly && protocol.is_answer_to(&sent, &answer.bytes),
         Seen::Work => true,
     };
     seen.into_iter().all(is_right)
@@ -380,6 +382,12 @@ mod tests {
         let works = Seen::Work;
         assert!(alike(b"45\n", [&works, &works], [&right, &right]));
         assert!(alike(b"45\n", [&right, &right], [&works, &works]));
+        // Nobody computes so long for a small one.
+        assert!(!alike(
+            b"10\n",
+            [&works, &works],
+            [&seen(b"55", End::Eof), &seen(b"55", End::Eof)]
+        ));
         for other in [wrong, refused] {
             assert!(!alike(b"45\n", [&works, &works], [&other, &other]));
             assert!(!alike(b"45\n", [&other, &other], [&works, &works]));

@@ -53,6 +53,9 @@ const STUCK: Duration = Duration::from_millis(400);
 /// And how often in a row it has to be seen asleep: a machine that is busy elsewhere may let few looks happen.
 const LOOKS: u32 = 60;
 
+/// For how long one that never sleeps is waited for.
+const IN_VAIN: Duration = Duration::from_millis(100);
+
 /// Since when, and in how many looks in a row, a server has slept.
 #[derive(Default)]
 struct Sleep(Option<(Instant, u32)>);
@@ -284,6 +287,7 @@ impl Server {
     ///
     /// Those of waiting.
     pub fn until_at_rest_for(&self, looks: u32, patience: Duration) -> Result<bool, Trouble> {
+        let patience = if self.is_restless { patience.min(IN_VAIN) } else { patience };
         Ok(self.until_or_at_rest(patience, looks, || Ok(false))? == Some(Came::Rest))
     }
 

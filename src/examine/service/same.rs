@@ -70,7 +70,7 @@ impl Seen {
 /// In so many looks in a row a server is seen asleep until nothing more is expected of it.
 const LOOKS: u32 = 20;
 /// And where two servers differ: one of them may look at its clients now and then.
-const MANY_LOOKS: u32 = 400;
+const MANY_LOOKS: u32 = 150;
 /// Until then a time in seconds has changed.
 const LATER: Duration = Duration::from_millis(1100);
 /// Two times that are told in an examination are not further apart than these seconds.

@@ -38,7 +38,7 @@ TOOLS := gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname 
 .PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
 	bench-stalls bench-mixed bench-idle bench-nc bench-netstat bench-compare bench-gate experiments instructions tools liburing \
 	specimens $(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare calls $(addprefix compare-,$(DESIGNS)) \
-	examine $(addprefix examine-,$(DESIGNS)) $(addprefix trace-,$(DESIGNS)) \
+	examine examine-broken $(addprefix examine-,$(DESIGNS)) $(addprefix trace-,$(DESIGNS)) \
 	FORCE
 .DELETE_ON_ERROR:
 
@@ -91,6 +91,9 @@ examine: $(SOCKLAB) c ## all designs and their twins: ten minutes or so
 	@failed=; for design in $(DESIGNS); do printf '%-18s' $$design; \
 		$(SOCKLAB) examine $$design $(ARGS) >target/examine-$$design.txt && echo as promised || failed="$$failed $$design"; \
 	done; test -z "$$failed"
+
+examine-broken: $(SOCKLAB) c specimens ## what is said of servers with one fault each, and whether that is their table
+	cargo test --release --quiet --test specimens -- --ignored
 
 calls: $(SOCKLAB) c ## what a connection costs each design, and whether its twin is equal: a table
 	@$(SOCKLAB) compare --table

@@ -101,6 +101,14 @@ ssize_t hear(int connfd, char *buf, size_t room)
     }
 }
 
+enum progress advance_on(struct exchange *exchange, int connfd)
+{
+    for (;;) {
+        enum progress progress = advance(exchange, connfd);
+        if (progress != MORE || !is_answering(exchange)) return progress;
+    }
+}
+
 void handle_request_by(receiver *by, int connfd)
 {
     struct exchange exchange = exchange_new(max_n);

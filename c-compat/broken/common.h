@@ -42,6 +42,9 @@ typedef enum progress receiver(struct exchange *exchange, int connfd);
 /* recv() that goes on after a signal; -1 when the client is lost. */
 ssize_t hear(int connfd, char *buf, size_t room);
 
+/* advance(), and again what a signal has interrupted: the socket is readable only once. */
+enum progress advance_on(struct exchange *exchange, int connfd);
+
 /* handle_request() with a receiver of the specimen's own. */
 void handle_request_by(receiver *by, int connfd);
 

@@ -28,7 +28,7 @@ int main(int argc, char **argv)
             if (!FD_ISSET(fd, &rset)) continue;
             if (fd != listenfd) {
                 /* An answer has always room in the buffer of a new connection. */
-                if (advance(&exchanges[fd], fd) != DONE) continue;
+                if (advance_on(&exchanges[fd], fd) != DONE) continue;
                 FD_CLR(fd, all);
                 (void)close(fd);
                 continue;

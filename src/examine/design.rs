@@ -173,6 +173,9 @@ impl fmt::Display for Design {
 /// So many silent clients are held at most: more than any usual pool has workers.
 const MOST: usize = 40;
 
+/// The calls that wait at an epoll.
+const EPOLL: &[&str] = &["epoll_wait", "epoll_pwait", "epoll_pwait2"];
+
 /// The tasks of a server at one moment.
 struct Scene {
     processes: Vec<u32>,
@@ -278,7 +281,7 @@ pub fn identify(
     let threads = after.threads.saturating_sub(before.threads);
     let plateau = accepted < held;
     let loops = [
-        (Kind::Epoll, &["epoll_wait", "epoll_pwait", "epoll_pwait2"][..]),
+        (Kind::Epoll, EPOLL),
         (Kind::IoUring, &["io_uring_enter"]),
         (Kind::Select, &["select", "pselect6"]),
         (Kind::Poll, &["poll", "ppoll"]),
@@ -331,6 +334,11 @@ pub fn identify(
         let found = loops.iter().find(|(_, calls)| after.blocked_in(calls) > 0);
         design.kind = found.map_or(Kind::Events, |(kind, _)| *kind);
         design.workers = found.map_or(1, |(_, calls)| after.blocked_in(calls));
+        if design.kind == Kind::Epoll {
+            // A runtime may have loops of its own, for timers or files.
+            let loops = server.tasks().iter().filter(|task| is_loop_of_sockets(task)).count();
+            design.workers = if loops > 0 { loops } else { design.workers };
+        }
         mechanism(&mut design, &after);
     }
     for client in silent {
@@ -362,6 +370,22 @@ fn hold_silent(server: &Server) -> Result<(Vec<Client>, usize), Trouble> {
         }
     }
     Ok((silent, accepted))
+}
+
+/// Whether a task waits at an epoll that watches sockets.
+fn is_loop_of_sockets(task: &Task) -> bool {
+    let Doing::Blocked(call) = task.doing() else { return false };
+    if !call.is(EPOLL) {
+        return false;
+    }
+    let descriptors = watch::descriptors(task.pid);
+    let is_socket = |fd: i32| {
+        descriptors.iter().any(|(own, link)| *own == fd && watch::socket_in(link).is_some())
+    };
+    let info = watch::fdinfo(task.pid, call.fd()).unwrap_or_default();
+    let watched = info.lines().filter_map(|line| line.strip_prefix("tfd:"));
+    let mut watched = watched.filter_map(|line| line.split_whitespace().next()?.parse().ok());
+    watched.any(is_socket)
 }
 
 /// What the descriptors say of the mechanism.

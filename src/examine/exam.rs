@@ -38,6 +38,8 @@ pub struct Plan {
     pub isolation: Isolation,
     /// The design that it claims to be, by the name that socklab has for it.
     pub claims: Option<String>,
+    /// Another server, whose answers are to be the same: how it is started, as `command`.
+    pub like: Option<Vec<OsString>>,
     /// The words of a command that examines the same, to which a selection can be added.
     pub again: String,
 }
@@ -81,6 +83,7 @@ pub struct Exam<'a> {
     descriptors: u64,
     /// Which port the server has in the check that is under way.
     port: Cell<u16>,
+    is_restless: Cell<bool>,
     manners: OnceCell<(bool, Shape)>,
     design: OnceCell<Design>,
     heavy: OnceCell<Option<Heaviness>>,
@@ -95,6 +98,7 @@ impl<'a> Exam<'a> {
             log: RefCell::new(Log::new()),
             descriptors,
             port: Cell::new(PORT),
+            is_restless: Cell::new(false),
             manners: OnceCell::new(),
             design: OnceCell::new(),
             heavy: OnceCell::new(),
@@ -180,14 +184,44 @@ impl<'a> Exam<'a> {
         another.map(Some)
     }
 
+    /// Starts the server that this one is to be like, in a network in which nothing has happened yet; `None` if
+    /// nobody has named one. It may have a port of its own.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be studied.
+    pub fn start_like(&self) -> Result<Option<Server>, Trouble> {
+        let Some(command) = &self.plan.like else { return Ok(None) };
+        self.renew()?;
+        self.launch_command(command, Limits::USUAL, None).map(Some)
+    }
+
     fn launch(&self, limits: Limits, gate: Option<Gate>) -> Result<Server, Trouble> {
+        let server = self.launch_command(&self.plan.command, limits, gate)?;
+        let (port, found) = (self.port.get(), server.addr.port());
+        if found != port {
+            let what = format!(
+                "the server listens on port {found}, not on {port}; it is to take its port from {{port}} in its \
+                 arguments or from the variable PORT, or --port tells which it has"
+            );
+            return Err(Trouble::Broken(what));
+        }
+        Ok(server)
+    }
+
+    fn launch_command(
+        &self,
+        command: &[OsString],
+        limits: Limits,
+        gate: Option<Gate>,
+    ) -> Result<Server, Trouble> {
         let plan = self.plan;
         let port = self.port.get();
         let fill = |word: &OsString| match word.to_str() {
             Some(text) => OsString::from(text.replace("{port}", &port.to_string())),
             None => word.clone(),
         };
-        let mut words = plan.command.iter().map(fill);
+        let mut words = command.iter().map(fill);
         let program = words.next().ok_or_else(|| Trouble::Broken("there is no command".into()))?;
         let mut command = Command::new(program);
         command.args(words).env("PORT", port.to_string());
@@ -196,21 +230,14 @@ impl<'a> Exam<'a> {
         let is_gated = gate.is_some();
         let subject = Subject::confine(command, &plan.isolation, limits, gate)?;
         let (subject, reached) = subject.until_reached(plan.patience)?;
-        if reached.addr.port() != port {
-            let found = reached.addr.port();
-            let what = format!(
-                "the server listens on port {found}, not on {port}; it is to take its port from {{port}} in its \
-                 arguments or from the variable PORT, or --port tells which it has"
-            );
-            return Err(Trouble::Broken(what));
-        }
         let protocol = match &plan.protocol {
             Some(protocol) => protocol.clone(),
             None if reached.is_tcp => Protocol::fibonacci(),
             None => Protocol::time(),
         };
         let log = self.log();
-        Ok(Server::new(subject, reached, log, Rc::new(protocol), plan.patience, is_gated))
+        let server = Server::new(subject, reached, log, Rc::new(protocol), plan.patience, is_gated);
+        Ok(server.restless(self.is_restless.get()))
     }
 
     fn manners(&self) -> Result<(bool, Shape), Trouble> {
@@ -495,8 +522,12 @@ pub fn examine(
         seconds: 0.0,
     };
     // What can't even be started is one line of trouble, not one for each check.
-    let is_tcp = match exam.start() {
-        Ok(server) => server.is_tcp,
+    let started = exam.start().and_then(|server| Ok((server.is_tcp, server.never_rests()?)));
+    let is_tcp = match started {
+        Ok((is_tcp, is_restless)) => {
+            exam.is_restless.set(is_restless);
+            is_tcp
+        }
         Err(trouble) if trouble.is_interrupt() => return Err(trouble),
         Err(trouble) => {
             examination.trouble = Some(trouble.to_string());

@@ -82,6 +82,7 @@ pub const CHECKS: &[&Check] = &[
     &service::lenient::CHECK,
     &service::shape::CHECK,
     &service::overflow::CHECK,
+    &service::same::CHECK,
     &tasks::cost::CHECK,
     &tasks::counts::CHECK,
     &tasks::place::CHECK,

@@ -36,9 +36,8 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
         let Some((name, command)) = line.split_once(':') else {
             return Err(wrong("no colon between a name and a command"));
         };
-        let (name, Some(command)) = (name.trim().to_owned(), shlex::split(command)) else {
-            return Err(wrong("a quotation that does not end"));
-        };
+        let name = name.trim().to_owned();
+        let command = words(command).map_err(wrong)?;
         if name.is_empty() || command.is_empty() {
             return Err(wrong("a name and a command are needed"));
         }
@@ -51,6 +50,15 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
         return Err(String::from("no server in it: a line is a name, a colon and a command"));
     }
     Ok(entries)
+}
+
+/// The words of a command, with a shell's quoting.
+///
+/// # Errors
+///
+/// What is wrong with it, in words.
+pub fn words(command: &str) -> Result<Vec<String>, &'static str> {
+    shlex::split(command).ok_or("a quotation that does not end")
 }
 
 /// An examiner at work.

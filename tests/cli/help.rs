@@ -35,6 +35,19 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     ),
     (&["experiment"], &["herd", "balance", "backlog"]),
     (
+        &["examine"],
+        &[
+            "[DESIGN]",
+            "[COMMAND]...",
+            "--only",
+            "--like",
+            "--suite",
+            "--explain",
+            "{port}",
+            "Examples:",
+        ],
+    ),
+    (
         &["compare"],
         &[
             "[DESIGN]",
@@ -100,6 +113,45 @@ fn every_command_has_help_on_standard_output() {
     }
 }
 
+/// The commands that a help lists, each with what it says of them.
+fn listed(help: &str) -> Vec<(&str, String)> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let mut commands: Vec<(&str, String)> = Vec::new();
+    for line in lines.take_while(|line| !line.is_empty()) {
+        if line.starts_with("   ") {
+            let (_, about) = commands.last_mut().expect("a command before its second line");
+            *about = format!("{about} {}", line.trim());
+        } else {
+            let (name, about) = line.trim().split_once(' ').expect("a name and what it does");
+            commands.push((name, about.trim().to_owned()));
+        }
+    }
+    commands
+}
+
+#[test]
+fn every_help_begins_with_what_the_list_of_commands_says() {
+    let mut open = vec![Vec::new()];
+    let mut count = 0;
+    while let Some(command) = open.pop() {
+        let help = support::socklab().args(&command).arg("--help").output().expect("it runs");
+        for (name, about) in listed(stdout(&help)) {
+            let mut own: Vec<String> = command.clone();
+            own.push(name.to_owned());
+            if name == "help" {
+                continue;
+            }
+            let output = support::socklab().args(&own).arg("--help").output().expect("it runs");
+            let lines = stdout(&output).lines().take_while(|line| !line.is_empty());
+            let first = lines.collect::<Vec<_>>().join(" ");
+            assert_eq!(first.trim_end_matches('.'), about, "{own:?}");
+            count += 1;
+            open.push(own);
+        }
+    }
+    assert!(count > 25, "{count} commands");
+}
+
 /// What help shows as an example is accepted: with `--help` behind it, and nothing is run.
 #[test]
 fn every_example_is_a_command() {
@@ -109,7 +161,8 @@ fn every_example_is_a_command() {
         for line in stdout(&output).lines().filter_map(|line| line.strip_prefix("  socklab ")) {
             // A remark stands after two blanks.
             let example = line.split("  ").next().unwrap_or_default();
-            let mut args: Vec<&str> = example.split_whitespace().collect();
+            let words = shlex::split(example).expect("a shell's words");
+            let mut args: Vec<&str> = words.iter().map(String::as_str).collect();
             // What follows `--` is another command's.
             let own = args.iter().position(|arg| *arg == "--").unwrap_or(args.len());
             args.insert(own, "--help");
@@ -231,6 +284,19 @@ fn a_mistake_is_one_line_and_status_2() {
         (
             &["client", "nonblocking"],
             "error: the following required arguments were not provided: <HOST> <PORT>",
+        ),
+        (
+            &["examine", "--like", "'./server {port}", "--", "true"],
+            "error: invalid value ''./server {port}' for '--like <COMMAND-LINE>': a quotation that does \
+             not end",
+        ),
+        (
+            &["examine", "--like", " ", "--", "true"],
+            "error: invalid value ' ' for '--like <COMMAND-LINE>': there is no command in it",
+        ),
+        (
+            &["examine", "forked", "--like", "true"],
+            "error: the argument '[DESIGN]' cannot be used with '--like <COMMAND-LINE>'",
         ),
     ] {
         let output = run(args);

@@ -41,6 +41,7 @@ fn help_lists_every_design_and_target() {
         "compare",
         "trace-%",
         "calls",
+        "examine-broken",
         "test",
         "check",
         "bench",

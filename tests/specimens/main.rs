@@ -26,6 +26,7 @@ mod commands;
 mod examined;
 mod lecture;
 mod look;
+mod strangers;
 mod table;
 mod tcp;
 mod udp;

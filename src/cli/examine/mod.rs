@@ -25,6 +25,7 @@ Examples:
   socklab examine forked                          a design and its C twin, and whether they are as promised
   socklab examine --only D8,E -- python3 server.py {port}
   socklab examine --claims forked -- ./server --port {port}
+  socklab examine --like './reference {port}' -- ./server {port}
   socklab examine --send 'PING\\r\\n' --expect PONG --persistent -- redis-server --port {port}
   socklab examine --suite class.txt --csv class.csv
   socklab examine --explain D12
@@ -66,7 +67,7 @@ pub(super) struct Arguments {
     explain: Option<String>,
 }
 
-/// What the server is told, and how.
+// No doc comment: clap would print it instead of what the command is about.
 #[derive(Args)]
 struct Asked {
     /// The name that the report calls the server by
@@ -78,6 +79,9 @@ struct Asked {
     /// The design that it is said to be, by socklab's name
     #[arg(long, value_name = "DESIGN")]
     claims: Option<String>,
+    /// The command of another server whose answers are to be the same: a reference, or the same in another language
+    #[arg(long, value_name = "COMMAND-LINE", conflicts_with = "design", value_parser = command_line)]
+    like: Option<CommandLine>,
     /// A good request, with C's escapes; without it the server is asked for fib(10), over UDP for the time
     #[arg(long, value_name = "BYTES", requires = "expect")]
     send: Option<String>,
@@ -96,6 +100,24 @@ struct Asked {
     /// How long an answer may take, in seconds
     #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     wait: u64,
+}
+
+/// A command as one word, which a shell's quoting divides.
+#[derive(Clone)]
+struct CommandLine {
+    line: String,
+    words: Vec<OsString>,
+}
+
+fn command_line(line: &str) -> Result<CommandLine, String> {
+    let words = crate::examine::suite::words(line)?;
+    if words.is_empty() {
+        return Err(String::from("there is no command in it"));
+    }
+    Ok(CommandLine {
+        line: line.to_owned(),
+        words: words.into_iter().map(OsString::from).collect(),
+    })
 }
 
 fn jobs(text: &str) -> Result<usize, String> {
@@ -142,6 +164,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 patience: Duration::from_secs(asked.wait),
                 isolation: prepare()?,
                 claims: asked.claims.clone(),
+                like: asked.like.as_ref().map(|like| like.words.clone()),
                 again: again(),
             };
             let examination = one(&plan, &checks)?;

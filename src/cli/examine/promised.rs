@@ -25,7 +25,9 @@ pub(super) fn run(
     let isolation = prepare()?;
     let mut examinations = Vec::new();
     let mut broken = Vec::new();
-    for (title, command) in commands(name)? {
+    let [own, twin] = commands(name)?;
+    // Each is to answer as the other does.
+    for ((title, command), (_, like)) in [(own.clone(), twin.clone()), (twin, own)] {
         let plan = Plan {
             name: title,
             command,
@@ -34,6 +36,7 @@ pub(super) fn run(
             patience: Duration::from_secs(arguments.asked.wait),
             isolation: isolation.clone(),
             claims: Some(name.to_owned()),
+            like: Some(like),
             again: super::again(),
         };
         let examination = one(&plan, checks)?;

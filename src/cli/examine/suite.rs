@@ -43,6 +43,7 @@ fn examiner(arguments: &Arguments) -> Result<Vec<OsString>, Failure> {
     option("--wait", Some(asked.wait.to_string()));
     option("--port", asked.port.map(|port| port.to_string()));
     option("--claims", asked.claims.clone());
+    option("--like", asked.like.as_ref().map(|like| like.line.clone()));
     option("--send", asked.send.clone());
     option("--expect", asked.expect.clone());
     option("--heavy", asked.heavy.clone());

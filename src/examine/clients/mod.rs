@@ -118,9 +118,9 @@ fn reply(server: &Server, client: &mut Client, patience: Duration) -> Result<Ans
 /// # Errors
 ///
 /// [`Trouble::Broken`] if there is no connection any more, or the reset does not arrive.
-fn reset(server: &Server, client: Client) -> Result<(), Trouble> {
+fn reset(server: &Server, mut client: Client) -> Result<(), Trouble> {
     let port = client.addr.port().to_be();
-    if server.row(&client)?.is_none() || client.is_told()? {
+    if server.row(&client)?.is_none() || client.take()?.end != End::Open {
         return Err(Trouble::Broken(format!(
             "the server has ended the connection of {} before that could be reset",
             client.name()

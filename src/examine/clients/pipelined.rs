@@ -4,6 +4,7 @@ use super::reply;
 use crate::examine::client::{Answer, End};
 use crate::examine::log::quoted;
 use crate::examine::protocol::Shape;
+use crate::examine::server::Server;
 use crate::examine::{Check, Exam, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
@@ -37,7 +38,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             Outcome::pass("the first is answered")
         }
         Shape::Persistent if protocol.is_right(&answer.bytes) => {
-            let single = alone(exam)?;
+            let single = alone(&server)?;
             if answer.bytes.len() > single {
                 Outcome::pass("both are answered")
             } else {
@@ -53,11 +54,10 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
 }
 
 /// How long the answer to one request is.
-fn alone(exam: &Exam) -> Result<usize, Trouble> {
-    let server = exam.start()?;
+fn alone(server: &Server) -> Result<usize, Trouble> {
     let mut client = server.connect()?;
     client.send(&server.protocol.request)?;
-    Ok(reply(&server, &mut client, server.patience)?.bytes.len())
+    Ok(reply(server, &mut client, server.patience)?.bytes.len())
 }
 
 fn fibonacci(shape: Shape, answer: &Answer) -> Outcome {

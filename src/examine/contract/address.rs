@@ -29,7 +29,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         let (text, is_open) = if i32::from(row.idiag_family) == AF_INET {
             (format!("{a}.{b}.{c}.{d}"), a != 127)
         } else {
-            (format!("[{ip}]"), !ip.is_loopback())
+            // Java binds 127.0.0.1 as ::ffff:127.0.0.1.
+            (format!("[{ip}]"), !ip.to_canonical().is_loopback())
         };
         if is_open {
             open.push(text.clone());

@@ -26,7 +26,7 @@ const OFTEN: u64 = 60;
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let kind = exam.design()?.kind;
-    let server = exam.start()?;
+    let server = exam.start()?.restless(false);
     if let Some(spins) = server.spins()? {
         return Ok(spins);
     }

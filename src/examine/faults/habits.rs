@@ -30,14 +30,14 @@ const OTHER: &[&str] = &[
     "waitid",
 ];
 
-/// A server behind a gate for all of these, which has served one client and waits for the next.
+/// A server behind a gate for these calls, which has served one client and waits for the next. No other call is
+/// delayed, or interrupted by a signal where it never is: a shell's fork() for instance.
 ///
 /// # Errors
 ///
 /// [`Trouble::Broken`] if it has not; those of starting.
-pub(super) fn warmed_up(exam: &Exam) -> Result<(Server, Tap), Trouble> {
-    let calls = [ACCEPT, RECEIVE, SEND, WAIT, MAKE, OTHER].concat();
-    let (server, tap) = exam.start_gated(&calls)?;
+pub(super) fn behind(exam: &Exam, calls: &[&str]) -> Result<(Server, Tap), Trouble> {
+    let (server, tap) = exam.start_gated(calls)?;
     warmed(&server)?;
     Ok((server, tap))
 }
@@ -50,7 +50,10 @@ pub(super) fn warmed_up(exam: &Exam) -> Result<(Server, Tap), Trouble> {
 pub(in crate::examine) fn warmed(server: &Server) -> Result<(), Trouble> {
     let probe = server.probe()?;
     if probe != Probe::Right {
-        let what = format!("before anything has failed, a good client is {}", probe.words());
+        let what = format!(
+            "before anything has failed, a good client behind the gate is {}",
+            probe.words()
+        );
         return Err(Trouble::Broken(what));
     }
     server.settles()
@@ -70,7 +73,7 @@ impl Habits {
     ///
     /// [`Trouble::Broken`] if it does not serve it; those of starting.
     pub(in crate::examine) fn of(exam: &Exam) -> Result<Self, Trouble> {
-        let (server, tap) = warmed_up(exam)?;
+        let (server, tap) = behind(exam, &[ACCEPT, RECEIVE, SEND, WAIT, MAKE, OTHER].concat())?;
         tap.start_counting();
         let mut client = server.connect_accepted()?;
         server.settles()?;
@@ -83,7 +86,10 @@ impl Habits {
         client.send(&server.protocol.request)?;
         let probe = server.outcome(&mut client)?;
         if probe != Probe::Right {
-            let what = format!("before anything has failed, a good client is {}", probe.words());
+            let what = format!(
+                "before anything has failed, a good client behind the gate is {}",
+                probe.words()
+            );
             return Err(Trouble::Broken(what));
         }
         client.close();

@@ -28,7 +28,7 @@ use crate::subject::gate::{Fault, Only, Sysno, Tap};
 use crate::subject::watch;
 
 pub(super) use habits::Habits;
-use habits::{ACCEPT, MAKE, RECEIVE, SEND, WAIT, warmed, warmed_up};
+use habits::{ACCEPT, MAKE, RECEIVE, SEND, WAIT, behind, warmed};
 
 /// An error number and its name.
 type Errno = (&'static str, c_int);
@@ -136,11 +136,15 @@ fn is_over(server: &Server, tap: &Tap) -> bool {
     tap.fired() > 0 || server.ended().is_some()
 }
 
-/// Lets a server that pauses after an error serve somebody.
+/// Lets a server that pauses after an error serve somebody: two in a row, as the first may still come before the pause.
 fn convalesces(server: &Server) -> Result<(), Trouble> {
-    let Some(client) = server.connect_as(Manner::default())? else { return Ok(()) };
-    client.send(&server.protocol.request)?;
-    server.until(|| Ok(client.is_told()? || server.ended().is_some()))?;
+    for _ in 0..2 {
+        let Some(client) = server.connect_as(Manner::default())? else { break };
+        client.send(&server.protocol.request)?;
+        if !server.until(|| Ok(client.is_told()? || server.ended().is_some()))? {
+            break;
+        }
+    }
     Ok(())
 }
 
@@ -195,6 +199,8 @@ const ENOUGH: Duration = Duration::from_secs(8);
 /// [`Trouble::Broken`] if one never fails; those of starting and of looking.
 fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
     let is_pool = exam.design()?.kind == Kind::Preforked;
+    let calls = calls_of(blows);
+    let fresh = || behind(exam, &calls);
     let begun = Instant::now();
     let mut well: Option<(Server, Tap)> = None;
     let mut harmed: Vec<(String, Outcome)> = Vec::new();
@@ -205,7 +211,7 @@ fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
         }
         let (mut is_fresh, (mut server, mut tap)) = match well.take() {
             Some(well) => (false, well),
-            None => (true, warmed_up(exam)?),
+            None => (true, fresh()?),
         };
         tried += 1;
         let felt = loop {
@@ -214,7 +220,7 @@ fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
                 Felt::Nothing if !is_fresh => {
                     is_fresh = true;
                     drop(server);
-                    (server, tap) = warmed_up(exam)?;
+                    (server, tap) = fresh()?;
                 }
                 felt => break felt,
             }
@@ -229,6 +235,15 @@ fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
         }
     }
     Ok(verdict(harmed, tried, blows.len()))
+}
+
+/// Which calls some blows make fail.
+fn calls_of(blows: &[Blow]) -> Vec<&'static str> {
+    let calls = blows.iter().flat_map(|blow| &blow.fault.calls);
+    let mut calls: Vec<&str> = calls.map(|call| call.name()).collect();
+    calls.sort_unstable();
+    calls.dedup();
+    calls
 }
 
 /// What is said of the blows that did harm: the worst first.

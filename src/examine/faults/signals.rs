@@ -90,7 +90,7 @@ fn children(server: &Server) -> Result<(), Trouble> {
             return Ok(());
         }
         server.signal(SIGCHLD)?;
-        server.until(|| Ok(server.is_at_rest() || server.ended().is_some()))?;
+        server.until_at_rest_for(1, server.patience)?;
     }
     server.log.say(format!("{CHILDREN} times SIGCHLD"));
     Ok(())

@@ -1,5 +1,7 @@
 //! F8: a limit of processes and threads.
 
+use std::collections::BTreeSet;
+
 use super::convalesces;
 use super::limits::{Lowered, served_once};
 use crate::examine::client::{Client, Manner};
@@ -53,16 +55,17 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
 ///
 /// [`Trouble::Broken`] if it is not taken in, so that nothing is known.
 pub(super) fn one_more(server: &Server) -> Result<(Option<Client>, bool), Trouble> {
-    let before = server.tasks().len();
+    // By their numbers: one may be reaped when the next is made.
+    let before: BTreeSet<u32> = server.tasks().iter().map(|task| task.tid).collect();
+    let is_made = || server.tasks().iter().any(|task| !before.contains(&task.tid));
     let Some(client) = server.connect_as(Manner::default())? else { return Ok((None, false)) };
     server.until_or_stuck(|| {
         Ok(server.is_accepted(&client)? || client.is_told()? || server.ended().is_some())
     })?;
     server.until_or_at_rest(server.patience, 20, || {
-        let got = server.tasks().len() > before;
-        Ok(got || client.is_told()? || server.ended().is_some())
+        Ok(is_made() || client.is_told()? || server.ended().is_some())
     })?;
-    let got = server.tasks().len() > before;
+    let got = is_made();
     if !got && !client.is_told()? && !server.is_accepted(&client)? && server.ended().is_none() {
         return Err(Trouble::Broken(format!("{} was never accepted", client.name())));
     }

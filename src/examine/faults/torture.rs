@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    ACCEPT, Blow, Errno, Felt, MAKE, RECEIVE, Right, SEND, WAIT, excluded, strike, verdict,
-    warmed_up,
+    ACCEPT, Blow, Errno, Felt, MAKE, RECEIVE, Right, SEND, WAIT, behind, calls_of, excluded,
+    strike, verdict,
 };
 use crate::examine::design::Kind;
 use crate::examine::{Check, Exam, Outcome, Over, Trouble};
@@ -88,7 +88,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         if begun.elapsed() > ENOUGH {
             break;
         }
-        let (server, tap) = warmed_up(exam)?;
+        let (server, tap) = behind(exam, &calls_of(std::slice::from_ref(blow)))?;
         tried += 1;
         match strike(&server, &tap, blow, is_pool)? {
             // It had to do with what the client did, or with the time.

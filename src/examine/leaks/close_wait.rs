@@ -6,7 +6,7 @@ use crate::examine::{Check, Exam, Outcome, Over, Trouble};
 pub(in crate::examine) const CHECK: Check = Check {
     id: "E5",
     name: "CLOSE_WAIT",
-    does: "lets 20 clients come and go, then 20 more, and where something has grown 160 more: every second asks, the others leave \
+    does: "lets 20 clients come and go, then 20 more, and where something has grown twice 160 more: every second asks, the others leave \
            without a word",
     sees: "the connections in the state CLOSE_WAIT in the kernel's table of sockets",
     matters: "the client has closed and the server has not: no time limit of the kernel ends that state, and each such connection keeps a \

@@ -6,7 +6,7 @@ use crate::examine::{Check, Exam, Outcome, Over, Trouble};
 pub(in crate::examine) const CHECK: Check = Check {
     id: "E2",
     name: "descriptors",
-    does: "lets 20 clients come and go, then 20 more, and where something has grown 160 more: every second asks, the others leave \
+    does: "lets 20 clients come and go, then 20 more, and where something has grown twice 160 more: every second asks, the others leave \
            without a word",
     sees: "the number of descriptors of the processes that were there before the first client",
     matters: "a process may have so many descriptors and no more, often 1024: then accept() fails with EMFILE and nobody is served",

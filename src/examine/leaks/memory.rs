@@ -6,7 +6,7 @@ use crate::examine::{Check, Exam, Outcome, Over, Trouble};
 pub(in crate::examine) const CHECK: Check = Check {
     id: "E4",
     name: "memory",
-    does: "lets 20 clients come and go, then 20 more, and where something has grown 160 more: every second asks, the others leave \
+    does: "lets 20 clients come and go, then 20 more, and where something has grown twice 160 more: every second asks, the others leave \
            without a word",
     sees: "the mapped areas of memory, their size and how much of them is in use",
     matters: "an ended thread that is neither joined nor detached keeps its stack, 8 MiB of addresses: no list of threads shows it; \

@@ -6,7 +6,7 @@ use crate::examine::{Check, Exam, Outcome, Over, Trouble};
 pub(in crate::examine) const CHECK: Check = Check {
     id: "E3",
     name: "threads",
-    does: "lets 20 clients come and go, then 20 more, and where something has grown 160 more: every second asks, the others leave \
+    does: "lets 20 clients come and go, then 20 more, and where something has grown twice 160 more: every second asks, the others leave \
            without a word",
     sees: "the number of threads",
     matters: "a thread that waits for a client who has gone waits for ever; each costs a stack and a place in the kernel's table",

@@ -6,7 +6,7 @@ use crate::examine::{Check, Exam, Outcome, Over, Trouble};
 pub(in crate::examine) const CHECK: Check = Check {
     id: "E1",
     name: "zombies",
-    does: "lets 20 clients come and go, then 20 more, and where something has grown 160 more: every second asks, the others leave \
+    does: "lets 20 clients come and go, then 20 more, and where something has grown twice 160 more: every second asks, the others leave \
            without a word",
     sees: "the number of ended children that nobody has waited for",
     matters: "each has an entry in the kernel's table of processes until its parent asks for its status; when the table, or the user's \

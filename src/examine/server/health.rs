@@ -145,12 +145,25 @@ impl Server {
         Outcome::new(Verdict::Fail, format!("the server ended ({status})"))
     }
 
-    /// An outcome if the server uses the CPU while nobody asks for anything.
+    /// Whether it spins before anything is done to it.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub fn never_rests(&self) -> Result<bool, Trouble> {
+        // It may still be busy with its start.
+        Ok(!self.until_at_rest()? && self.spins()?.is_some())
+    }
+
+    /// An outcome if the server uses the CPU while nobody asks for anything, and has not done so from its start on.
     ///
     /// # Errors
     ///
     /// Those of waiting.
     pub fn spins(&self) -> Result<Option<Outcome>, Trouble> {
+        if self.is_restless {
+            return Ok(None);
+        }
         if self.until_at_rest_for(10, self.patience.min(Duration::from_secs(1)))? {
             return Ok(None);
         }

@@ -34,6 +34,8 @@ pub struct Server {
     pub patience: Duration,
     /// Whether its system calls go through a gate.
     is_gated: bool,
+    /// Whether it never sleeps, whatever is done: then nothing that is done makes it spin.
+    is_restless: bool,
 }
 
 /// What came first.
@@ -50,6 +52,9 @@ pub enum Came {
 const STUCK: Duration = Duration::from_millis(400);
 /// And how often in a row it has to be seen asleep: a machine that is busy elsewhere may let few looks happen.
 const LOOKS: u32 = 60;
+
+/// For how long one that never sleeps is waited for.
+const IN_VAIN: Duration = Duration::from_millis(100);
 
 /// Since when, and in how many looks in a row, a server has slept.
 #[derive(Default)]
@@ -74,7 +79,13 @@ impl Server {
         is_gated: bool,
     ) -> Self {
         let Reached { addr, is_tcp } = reached;
-        Self { subject: RefCell::new(subject), addr, is_tcp, log, protocol, patience, is_gated }
+        let (subject, is_restless) = (RefCell::new(subject), false);
+        Self { subject, addr, is_tcp, log, protocol, patience, is_gated, is_restless }
+    }
+
+    /// The same, known to spin from its start on.
+    pub(super) fn restless(self, is_restless: bool) -> Self {
+        Self { is_restless, ..self }
     }
 
     /// The process that was started.
@@ -276,6 +287,7 @@ impl Server {
     ///
     /// Those of waiting.
     pub fn until_at_rest_for(&self, looks: u32, patience: Duration) -> Result<bool, Trouble> {
+        let patience = if self.is_restless { patience.min(IN_VAIN) } else { patience };
         Ok(self.until_or_at_rest(patience, looks, || Ok(false))? == Some(Came::Rest))
     }
 

@@ -56,7 +56,9 @@ fn ask(server: &Server, n: u32, right: &[u8], bits: u32) -> Result<Outcome, Trou
                 .with_all(server.scene())
         });
     }
-    let answer = client.all()?;
+    // A connection that carries several requests stays open.
+    server.until_at_rest_for(20, server.patience)?;
+    let answer = client.take()?;
     if let Some(status) = server.ended() {
         return Ok(server.died(status));
     }

@@ -7,6 +7,7 @@ use super::Trouble;
 use super::client::{Client, End};
 use super::protocol::Shape;
 use super::server::{Probe, Server};
+use crate::subject::Ending;
 use crate::subject::watch::{self, Doing, Task};
 
 /// What stands behind the clients.
@@ -443,5 +444,5 @@ fn has_ended(server: &Server) -> Result<bool, Trouble> {
         Ok(server.ended().is_some() || rested >= 20)
     })?;
     // One that has failed was not meant to.
-    Ok(server.ended().is_some_and(|status| status.success()))
+    Ok(server.ended().and_then(Ending::status).is_some_and(|status| status.success()))
 }

@@ -21,6 +21,7 @@ mod watch;
 #[path = "../conformance/wire.rs"]
 mod wire;
 
+mod attached;
 mod clients;
 mod commands;
 mod examined;

@@ -29,6 +29,7 @@ pub(super) fn run(
         let plan = Plan {
             name: title,
             command,
+            running: None,
             port: Port::Given,
             protocol: protocol.clone(),
             patience: Duration::from_secs(arguments.asked.wait),

@@ -1,7 +1,7 @@
 //! D18: clients that come and go, many and fast.
 
 use crate::examine::leaks::{Ground, Look, plus};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D18",
@@ -14,6 +14,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'accept'; close(2), wait(2); UNIX Network Programming 5.8 to 5.10",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -35,7 +35,7 @@ pub(super) type Deed<'a> = (String, Box<dyn Fn(&Server) -> Result<(), Trouble> +
 const ENOUGH: Duration = Duration::from_secs(6);
 
 /// Does bad things to a server, one after the other, and looks after each whether it is well; one that has
-/// come to harm is started anew for the next.
+/// come to harm is started anew for the next, if it can be.
 ///
 /// # Errors
 ///
@@ -48,7 +48,9 @@ pub(super) fn survives(exam: &Exam, deeds: &[Deed<'_>]) -> Result<Outcome, Troub
     for (name, deed) in deeds {
         let server = match well.take() {
             Some(server) => server,
-            None if !harmed.is_empty() && begun.elapsed() > ENOUGH => break,
+            None if !harmed.is_empty() && (begun.elapsed() > ENOUGH || !exam.starts_anew()) => {
+                break;
+            }
             None => exam.start()?,
         };
         tried += 1;

@@ -82,6 +82,8 @@ pub struct Design {
     pub is_edge_triggered: bool,
     /// Whether it ends after one request.
     pub is_single_use: bool,
+    /// Whether a super-server of ours starts it.
+    pub is_by_inetd: bool,
     /// Whether a connection can carry several requests.
     pub shape: Shape,
     /// Whether the kernel let its tasks be seen.
@@ -166,6 +168,9 @@ impl fmt::Display for Design {
         }
         if self.is_single_use {
             write!(f, ", serves once")?;
+        }
+        if self.is_by_inetd {
+            write!(f, ", by inetd")?;
         }
         Ok(())
     }
@@ -252,6 +257,7 @@ pub fn identify(
         listeners,
         is_edge_triggered: false,
         is_single_use,
+        is_by_inetd: false,
         shape,
         is_seen: before.is_seen,
         evidence: vec![before.line("at rest")],

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::client::{Client, End};
 use super::design::{Design, identify, manners};
 use super::faults::Habits;
+use super::inetd;
 use super::log::Log;
 use super::protocol::{Heavy, Protocol, Shape};
 use super::server::{Held, Probe, Server};
@@ -29,6 +30,8 @@ pub struct Plan {
     pub name: String,
     /// How it is started; `{port}` in an argument is its port.
     pub command: Vec<OsString>,
+    /// Whether it is started as inetd does: for each connection, which is its standard input and output.
+    pub by_inetd: bool,
     /// The server that runs already, and is examined instead of one that is started.
     pub running: Option<Rc<Running>>,
     /// Which port that is.
@@ -53,7 +56,10 @@ impl Plan {
 
     /// In what the server runs, in words.
     fn surroundings(&self) -> String {
-        let Some(running) = &self.running else { return self.isolation.words() };
+        let Some(running) = &self.running else {
+            let own = self.isolation.words();
+            return if self.by_inetd { format!("{own}, {}", inetd::WORDS) } else { own };
+        };
         let pid = running.pid;
         if running.is_open {
             format!("as it runs already: process {pid}")
@@ -253,7 +259,11 @@ impl<'a> Exam<'a> {
         let descriptors = limits.descriptors.or(Some(self.descriptors));
         let limits = Limits { descriptors, ..limits };
         let is_gated = gate.is_some();
-        let subject = Subject::confine(command, &plan.isolation, limits, gate)?;
+        let subject = if plan.by_inetd {
+            Subject::confine_by_inetd(command, &plan.isolation, limits, gate, port)?
+        } else {
+            Subject::confine(command, &plan.isolation, limits, gate)?
+        };
         let (subject, reached) = subject.until_reached(plan.patience)?;
         if reached.addr.port() != port {
             let found = reached.addr.port();
@@ -297,10 +307,11 @@ impl<'a> Exam<'a> {
         self.kept(&self.design, || {
             let (is_single_use, shape) = self.manners()?;
             let server = self.start()?;
-            identify(&server, is_single_use, shape, || {
+            let design = identify(&server, is_single_use, shape, || {
                 let Some(heavy) = self.heavy()? else { return Ok(None) };
                 Ok(Some(waiting(&self.start()?, heavy, 1, 1)? > 0))
-            })
+            })?;
+            Ok(Design { is_by_inetd: self.plan.by_inetd, ..design })
         })
     }
 
@@ -365,6 +376,19 @@ impl<'a> Exam<'a> {
         done
     }
 
+    /// Where each client has a program started, waits until these are through with their start, and with their client if
+    /// that has left.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub(super) fn until_started(&self, server: &Server) -> Result<(), Trouble> {
+        if self.plan.by_inetd {
+            server.until_at_rest_for(5, self.plan.patience * 10)?;
+        }
+        Ok(())
+    }
+
     /// Whether the server is known to have answered.
     pub(super) fn has_answered(&self) -> bool {
         self.manners.get().is_some()
@@ -387,6 +411,9 @@ impl<'a> Exam<'a> {
             })
         };
         let outcome = match &self.plan.running {
+            None if self.plan.by_inetd && inetd::has_part(check.id) => {
+                Outcome::not_applicable(inetd::PART)
+            }
             Some(running) => self.shared.run(self, running, check.id, make),
             None => make(),
         };
@@ -468,7 +495,10 @@ fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
                     n = LARGEST;
                 }
             }
-            Ok(best.filter(|best| best.alone >= Duration::from_millis(50)))
+            // A program that is started for each client takes its time for whatever it is asked.
+            let cheap = time(&server.protocol.request)?.unwrap_or_default();
+            let least = Duration::from_millis(50).max(cheap * 3);
+            Ok(best.filter(|best| best.alone >= least))
         }
     }
 }

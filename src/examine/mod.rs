@@ -15,6 +15,7 @@ mod contract;
 mod counters;
 mod exam;
 mod faults;
+mod inetd;
 mod leaks;
 mod loose;
 mod reach;

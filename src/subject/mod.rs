@@ -5,6 +5,7 @@
 
 pub mod cell;
 pub mod gate;
+mod inetd;
 pub mod running;
 pub mod watch;
 
@@ -241,10 +242,40 @@ impl Subject {
     ///
     /// [`Trouble::Start`], or what a call of ours fails with.
     pub fn confine(
+        command: Command,
+        isolation: &Isolation,
+        limits: Limits,
+        gate: Option<Gate>,
+    ) -> Result<Self, Trouble> {
+        Self::enclose(command, isolation, limits, gate, None)
+    }
+
+    /// As [`confine`](Self::confine), but started by a super-server of ours (inetd, `nowait`) for each connection to
+    /// this port of 127.0.0.1, which it has as its descriptors 0, 1 and 2.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Start`] if there is no such command, or the port can't be had; or what a call of ours fails with.
+    pub fn confine_by_inetd(
+        command: Command,
+        isolation: &Isolation,
+        limits: Limits,
+        gate: Option<Gate>,
+        port: u16,
+    ) -> Result<Self, Trouble> {
+        let path = std::env::var_os("PATH");
+        let program = command.get_program();
+        inetd::executable(program, path.as_deref())
+            .map_err(|error| Trouble::Start(program.to_string_lossy().into_owned(), error))?;
+        Self::enclose(command, isolation, limits, gate, Some(port))
+    }
+
+    fn enclose(
         mut command: Command,
         isolation: &Isolation,
         limits: Limits,
         gate: Option<Gate>,
+        by_inetd: Option<u16>,
     ) -> Result<Self, Trouble> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let (status, told) =
@@ -254,7 +285,9 @@ impl Subject {
             let_signals_in()?;
             // SAFETY: this is between fork and exec, where nothing else is to be done.
             unsafe { cell::split(&told, &limits, &own) }?;
-            gate.as_ref().map_or(Ok(()), Gate::install)
+            gate.as_ref().map_or(Ok(()), Gate::install)?;
+            // SAFETY: this is between fork and exec; of the descriptors that it closes nobody has any use.
+            by_inetd.map_or(Ok(()), |port| unsafe { inetd::serve(port) })
         };
         // SAFETY: `enter` makes system calls only; so does `Gate::install`, which says so.
         unsafe { command.pre_exec(enter) };

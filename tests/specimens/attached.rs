@@ -10,7 +10,7 @@ use nix::unistd::{Pid, Uid};
 use serde_json::Value;
 use socklab::server::find;
 
-use crate::look::serves;
+use crate::look::{Rest, serves, settled};
 use crate::support::{Language, Server, c_program, command, socklab, tids, tree};
 use crate::watch::{descriptors, state, until, until_some};
 use crate::{all, start};
@@ -84,6 +84,8 @@ fn it_is_found_to_be_the_same() {
             if name != "udp_iterative" {
                 assert!(serves(&server));
             }
+            // The last client's connection may still be open when it has its answer.
+            assert_eq!(settled(&server), Rest::Waits);
             let before = census(&server);
             let here = examined(attach(server.pid(), &["--only", CHECKS]));
             until("it is as before", || census(&server) == before);
@@ -305,6 +307,7 @@ fn somebody_elses_is_seen_as_far_as_it_can_be() {
 #[test]
 fn an_interrupt_leaves_the_server_as_it_is() {
     let server = start("forked");
+    assert_eq!(settled(&server), Rest::Waits);
     let before = census(&server);
     let mut examiner = attach(server.pid(), &["--only", "D2"]);
     let mut examiner =

@@ -25,6 +25,7 @@ mod attached;
 mod clients;
 mod commands;
 mod examined;
+mod inetd;
 mod lecture;
 mod look;
 mod table;

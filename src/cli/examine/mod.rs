@@ -28,6 +28,7 @@ Examples:
   socklab examine --claims forked -- ./server --port {port}
   socklab examine --send 'PING\\r\\n' --expect PONG --persistent -- redis-server --port {port}
   socklab examine --attach $(pidof server)        one that runs already, and that you may break
+  socklab examine --inetd --send 'hello\\n' --expect hello -- cat
   socklab examine --suite class.txt --csv class.csv
   socklab examine --explain D12
 
@@ -44,6 +45,9 @@ pub(super) struct Arguments {
     /// Examine a server that runs already, by its process id; it gets bad clients too: only one that you may break
     #[arg(long, value_name = "PID", conflicts_with_all = ["command", "design", "suite"], value_parser = pid)]
     attach: Option<u32>,
+    /// Start the command as inetd does: for each connection, which is its standard input and output
+    #[arg(long, requires = "command", conflicts_with_all = ["attach", "suite"])]
+    inetd: bool,
     /// Examine several servers: a file with a name, a colon and a command on each line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "design"])]
     suite: Option<PathBuf>,
@@ -151,6 +155,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             let plan = Plan {
                 name: asked.name.clone().unwrap_or_else(|| shell(&words(&arguments.command))),
                 command: arguments.command.clone(),
+                by_inetd: arguments.inetd,
                 running: None,
                 port: asked.port.map_or(Port::Given, Port::Fixed),
                 protocol,

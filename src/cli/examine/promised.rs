@@ -29,6 +29,7 @@ pub(super) fn run(
         let plan = Plan {
             name: title,
             command,
+            by_inetd: false,
             running: None,
             port: Port::Given,
             protocol: protocol.clone(),

@@ -27,6 +27,8 @@ use super::exam::Heaviness;
 use super::protocol::Protocol;
 use super::server::Server;
 use super::{Exam, Outcome, Trouble};
+use crate::linux::sock_diag::inet_diag_msg;
+use crate::linux::tcp_info::{TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT};
 
 /// Something that a client does, and how it is named in a report.
 pub(super) type Deed<'a> = (String, Box<dyn Fn(&Server) -> Result<(), Trouble> + 'a>);
@@ -115,14 +117,31 @@ fn reply(server: &Server, client: &mut Client, patience: Duration) -> Result<Ans
     }
 }
 
-/// Resets a connection, and makes sure that the server's end is told.
+/// Resets a connection on which nothing has been said, and makes sure that the server's end is told.
 ///
 /// # Errors
 ///
-/// [`Trouble::Broken`] if there is no connection any more, or the reset does not arrive.
+/// [`Trouble::Broken`] if there is no such connection any more, or the reset does not arrive.
 fn reset(server: &Server, client: Client) -> Result<(), Trouble> {
+    if client.is_told()? {
+        return Err(Trouble::Broken(format!(
+            "the server has said something to {}, or left it, before its connection could be reset",
+            client.name()
+        )));
+    }
+    reset_open(server, client)
+}
+
+/// As [`reset`], whatever has been said on it, as long as the server has not closed it.
+///
+/// # Errors
+///
+/// [`Trouble::Broken`] if it has, or the reset does not arrive.
+fn reset_open(server: &Server, client: Client) -> Result<(), Trouble> {
     let port = client.addr.port().to_be();
-    if server.row(&client)?.is_none() || client.is_told()? {
+    let closed = [TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT];
+    let is_open = |row: inet_diag_msg| !closed.contains(&row.idiag_state);
+    if !server.row(&client)?.is_some_and(is_open) {
         return Err(Trouble::Broken(format!(
             "the server has ended the connection of {} before that could be reset",
             client.name()

@@ -24,6 +24,8 @@ pub(in crate::examine) const CHECK: Check = Check {
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let (is_single_use, shape) = (exam.is_single_use()?, exam.shape()?);
+    // Another server means another network: this one has to be done with first.
+    let single = if shape == Shape::Persistent { alone(exam)? } else { 0 };
     let server = exam.start()?;
     let protocol = server.protocol.clone();
     let one = protocol.request.clone();
@@ -38,7 +40,6 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             Outcome::pass("the first is answered")
         }
         Shape::Persistent if protocol.is_right(&answer.bytes) => {
-            let single = alone(exam)?;
             if answer.bytes.len() > single {
                 Outcome::pass("both are answered")
             } else {

@@ -39,6 +39,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
                 break;
             }
         }
+        exam.until_started(&server)?;
         if let Some(ailment) = server.ailment()? {
             let first = number * TOGETHER + 1;
             let last = first + batch.len() - 1;

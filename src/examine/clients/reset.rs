@@ -1,7 +1,8 @@
 //! D10: connections that are reset.
 
 use super::{
-    Deed, beginning, computing, reset, survives, until_computed, until_computing, until_read,
+    Deed, beginning, computing, reset, reset_open, survives, until_computed, until_computing,
+    until_read,
 };
 use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
@@ -32,7 +33,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         let client = server.connect_accepted()?;
         client.send(half)?;
         until_read(server, &client)?;
-        reset(server, client)
+        // An echo has come back by now.
+        reset_open(server, client)
     };
     let mut deeds: Vec<Deed<'_>> = vec![
         (String::from("a reset at once"), Box::new(at_once)),

@@ -32,7 +32,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     let heavy = computing(exam)?;
     let server = exam.start()?;
-    let disposition = disposition(server.pid());
+    // Of inetd's own nobody asks.
+    let disposition = if exam.plan.by_inetd { None } else { disposition(server.pid()) };
     let before = server.processes();
     match &heavy {
         Some(heavy) => while_computing(&server, heavy)?,

@@ -132,7 +132,7 @@ fn reset(server: &Server, client: Client) -> Result<(), Trouble> {
     reset_open(server, client)
 }
 
-/// As [`reset`], whatever has been said on it, as long as the server has not closed it.
+/// As [`reset()`], whatever has been said on it, as long as the server has not closed it.
 ///
 /// # Errors
 ///

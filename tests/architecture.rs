@@ -87,6 +87,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("server/preforked_passing.rs", "fork() is the design"),
     ("subject/mod.rs", "what must happen between fork and exec"),
     ("subject/cell.rs", "what must happen between fork and exec"),
+    ("subject/inetd.rs", "what must happen between fork and exec"),
     ("server/inetd.rs", "fork() is the design, and a socket that it was started with"),
 ];
 

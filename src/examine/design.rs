@@ -7,6 +7,7 @@ use super::Trouble;
 use super::client::{Client, End};
 use super::protocol::Shape;
 use super::server::{Probe, Server};
+use crate::subject::Ending;
 use crate::subject::watch::{self, Doing, Task};
 
 /// What stands behind the clients.
@@ -81,6 +82,8 @@ pub struct Design {
     pub is_edge_triggered: bool,
     /// Whether it ends after one request.
     pub is_single_use: bool,
+    /// Whether a super-server of ours starts it.
+    pub is_by_inetd: bool,
     /// Whether a connection can carry several requests.
     pub shape: Shape,
     /// Whether the kernel let its tasks be seen.
@@ -165,6 +168,9 @@ impl fmt::Display for Design {
         }
         if self.is_single_use {
             write!(f, ", serves once")?;
+        }
+        if self.is_by_inetd {
+            write!(f, ", by inetd")?;
         }
         Ok(())
     }
@@ -254,6 +260,7 @@ pub fn identify(
         listeners,
         is_edge_triggered: false,
         is_single_use,
+        is_by_inetd: false,
         shape,
         is_seen: before.is_seen,
         evidence: vec![before.line("at rest")],
@@ -467,5 +474,5 @@ fn has_ended(server: &Server) -> Result<bool, Trouble> {
         Ok(server.ended().is_some() || rested >= 20)
     })?;
     // One that has failed was not meant to.
-    Ok(server.ended().is_some_and(|status| status.success()))
+    Ok(server.ended().and_then(Ending::status).is_some_and(|status| status.success()))
 }

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use super::client::{Client, End};
 use super::design::{Design, identify, manners};
 use super::faults::Habits;
+use super::inetd;
 use super::log::Log;
 use super::protocol::{Heavy, Protocol, Shape};
-use super::server::{Probe, Server};
+use super::server::{Held, Probe, Server};
+use super::shared::Shared;
 use super::{Check, Outcome, Over, Trouble};
 use crate::net::{Deadline, from_c, to_c};
 use crate::posix::sys_resource::{RLIMIT_NOFILE, getrlimit, rlimit, setrlimit};
@@ -19,7 +21,7 @@ use crate::posix::sys_socket::{AF_INET, SOCK_STREAM, bind, getsockname, socket};
 use crate::report::{Examination, Finding, Identity, Verdict};
 use crate::subject::cell::{Isolation, come_back_after, renew_network};
 use crate::subject::gate::{Gate, Sysno, Tap};
-use crate::subject::{Limits, Subject};
+use crate::subject::{Limits, Reached, Running, Subject};
 
 /// What is examined, and how.
 #[derive(Debug, Clone)]
@@ -28,6 +30,10 @@ pub struct Plan {
     pub name: String,
     /// How it is started; `{port}` in an argument is its port.
     pub command: Vec<OsString>,
+    /// Whether it is started as inetd does: for each connection, which is its standard input and output.
+    pub by_inetd: bool,
+    /// The server that runs already, and is examined instead of one that is started.
+    pub running: Option<Rc<Running>>,
     /// Which port that is.
     pub port: Port,
     /// What is said to it; `None` is Fibonacci over TCP, and the time over UDP.
@@ -47,7 +53,23 @@ pub struct Plan {
 impl Plan {
     /// Whether the server has a network of its own, in which the kernel counts nothing else.
     pub fn is_alone(&self) -> bool {
-        self.isolation == Isolation::Namespaces
+        self.isolation == Isolation::Namespaces && self.running.is_none()
+    }
+
+    /// In what the server runs, in words.
+    fn surroundings(&self) -> String {
+        let Some(running) = &self.running else {
+            let own = self.isolation.words();
+            return if self.by_inetd { format!("{own}, {}", inetd::WORDS) } else { own };
+        };
+        let pid = running.pid;
+        if running.is_open {
+            format!("as it runs already: process {pid}")
+        } else {
+            format!(
+                "as it runs already: process {pid}, whose descriptors are hidden: its port is as told"
+            )
+        }
     }
 }
 
@@ -89,6 +111,7 @@ pub struct Exam<'a> {
     heavy: OnceCell<Option<Heaviness>>,
     bears_empty: OnceCell<bool>,
     habits: OnceCell<Habits>,
+    pub(super) shared: Shared,
 }
 
 impl<'a> Exam<'a> {
@@ -104,6 +127,7 @@ impl<'a> Exam<'a> {
             heavy: OnceCell::new(),
             bears_empty: OnceCell::new(),
             habits: OnceCell::new(),
+            shared: Shared::default(),
         }
     }
 
@@ -112,21 +136,59 @@ impl<'a> Exam<'a> {
         self.log.borrow().clone()
     }
 
-    /// Starts the server, in a network in which nothing has happened yet.
+    /// Starts the server, in a network in which nothing has happened yet; or hands out the one that runs already.
     ///
     /// # Errors
     ///
     /// Why it can't be studied.
     pub fn start(&self) -> Result<Server, Trouble> {
-        self.start_within(Limits::USUAL)
+        match &self.plan.running {
+            Some(running) => self.hand_out(running),
+            None => self.start_within(Limits::USUAL),
+        }
+    }
+
+    /// Whether a server that has come to harm can be started anew.
+    pub fn starts_anew(&self) -> bool {
+        self.plan.running.is_none()
+    }
+
+    /// An error where the server isn't ours to start.
+    fn own(&self) -> Result<(), Trouble> {
+        if self.starts_anew() {
+            return Ok(());
+        }
+        let what = "a server that runs already gets no limit and no gate, and no other is started";
+        Err(Trouble::Blocked(String::from(what)))
+    }
+
+    fn hand_out(&self, running: &Rc<Running>) -> Result<Server, Trouble> {
+        if let Some(ending) = running.ended() {
+            return Err(Trouble::Died(ending));
+        }
+        let reached = running.reached;
+        let held = Held::Running(Rc::clone(running));
+        Ok(self.server(held, reached, false))
+    }
+
+    fn server(&self, held: Held, reached: Reached, is_gated: bool) -> Server {
+        let protocol = match &self.plan.protocol {
+            Some(protocol) => protocol.clone(),
+            None if reached.is_tcp => Protocol::fibonacci(),
+            None => Protocol::time(),
+        };
+        let (log, patience) = (self.log(), self.plan.patience);
+        let server = Server::new(held, reached, log, Rc::new(protocol), patience, is_gated);
+        server.restless(self.is_restless.get())
     }
 
     /// As [`start`](Self::start), under other limits.
     ///
     /// # Errors
     ///
-    /// Why it can't be studied.
+    /// Why it can't be studied; [`Trouble::Blocked`] if the server runs already.
     pub fn start_within(&self, limits: Limits) -> Result<Server, Trouble> {
+        self.own()?;
         self.renew()?;
         self.launch(limits, None)
     }
@@ -144,13 +206,16 @@ impl<'a> Exam<'a> {
         Ok(())
     }
 
-    /// Starts the server once more, on the port and in the network that it has had.
+    /// Starts the server once more, on the port and in the network that it has had; or hands out the one that runs.
     ///
     /// # Errors
     ///
     /// Why it can't be studied.
     pub fn restart(&self) -> Result<Server, Trouble> {
-        self.launch(Limits::USUAL, None)
+        match &self.plan.running {
+            Some(running) => self.hand_out(running),
+            None => self.launch(Limits::USUAL, None),
+        }
     }
 
     /// Starts the server behind a gate for these system calls, in a network in which nothing has happened yet.
@@ -159,6 +224,7 @@ impl<'a> Exam<'a> {
     ///
     /// Why it can't be studied; [`Trouble::Blocked`] where the system has no such gates.
     pub fn start_gated(&self, calls: &[&str]) -> Result<(Server, Tap), Trouble> {
+        self.own()?;
         let blocked = |error: crate::posix::Error| Trouble::Blocked(error.to_string());
         let (gate, tap) = Gate::new(&Sysno::all(calls)).map_err(blocked)?;
         self.renew()?;
@@ -175,6 +241,7 @@ impl<'a> Exam<'a> {
     ///
     /// Why it can't be studied.
     pub fn start_another(&self, port: u16) -> Result<Option<Server>, Trouble> {
+        self.own()?;
         if matches!(self.plan.port, Port::Fixed(_)) {
             return Ok(None);
         }
@@ -228,16 +295,13 @@ impl<'a> Exam<'a> {
         let descriptors = limits.descriptors.or(Some(self.descriptors));
         let limits = Limits { descriptors, ..limits };
         let is_gated = gate.is_some();
-        let subject = Subject::confine(command, &plan.isolation, limits, gate)?;
-        let (subject, reached) = subject.until_reached(plan.patience)?;
-        let protocol = match &plan.protocol {
-            Some(protocol) => protocol.clone(),
-            None if reached.is_tcp => Protocol::fibonacci(),
-            None => Protocol::time(),
+        let subject = if plan.by_inetd {
+            Subject::confine_by_inetd(command, &plan.isolation, limits, gate, port)?
+        } else {
+            Subject::confine(command, &plan.isolation, limits, gate)?
         };
-        let log = self.log();
-        let server = Server::new(subject, reached, log, Rc::new(protocol), plan.patience, is_gated);
-        Ok(server.restless(self.is_restless.get()))
+        let (subject, reached) = subject.until_reached(plan.patience)?;
+        Ok(self.server(Held::Own(RefCell::new(subject)), reached, is_gated))
     }
 
     fn manners(&self) -> Result<(bool, Shape), Trouble> {
@@ -271,10 +335,11 @@ impl<'a> Exam<'a> {
         self.kept(&self.design, || {
             let (is_single_use, shape) = self.manners()?;
             let server = self.start()?;
-            identify(&server, is_single_use, shape, || {
+            let design = identify(&server, is_single_use, shape, || {
                 let Some(heavy) = self.heavy()? else { return Ok(None) };
                 Ok(Some(waiting(&self.start()?, heavy, 1, 1)? > 0))
-            })
+            })?;
+            Ok(Design { is_by_inetd: self.plan.by_inetd, ..design })
         })
     }
 
@@ -320,25 +385,66 @@ impl<'a> Exam<'a> {
         if let Some(kept) = cell.get() {
             return Ok(kept);
         }
-        let (log, port) = (self.log.replace(Log::new()), self.port.get());
-        let made = match self.plan.isolation {
+        self.shared.was_asked.set(true);
+        let port = self.port.get();
+        let made = self.unwritten(|| match self.plan.isolation {
             Isolation::Namespaces => come_back_after(make),
             Isolation::Beside(_) => Ok(make()),
-        };
-        self.log.replace(log);
+        });
         self.port.set(port);
         let made = made??;
         Ok(cell.get_or_init(|| made))
     }
 
+    /// Does something of which nothing comes into the transcript of the check.
+    pub(super) fn unwritten<T>(&self, body: impl FnOnce() -> T) -> T {
+        let log = self.log.replace(Log::new());
+        let done = body();
+        self.log.replace(log);
+        done
+    }
+
+    /// Where each client has a program started, waits until these are through with their start, and with their client if
+    /// that has left.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub(super) fn until_started(&self, server: &Server) -> Result<(), Trouble> {
+        if self.plan.by_inetd {
+            server.until_at_rest_for(5, self.plan.patience * 10)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the server is known to have answered.
+    pub(super) fn has_answered(&self) -> bool {
+        self.manners.get().is_some()
+    }
+
+    /// The longest that it takes the server to compute what a check may have asked for.
+    pub(super) fn longest(&self) -> Duration {
+        let heavy = self.heavy.get().and_then(Option::as_ref);
+        self.plan.patience + heavy.map_or(Duration::ZERO, |heavy| heavy.alone * 10)
+    }
+
     fn run(&self, check: &Check) -> Finding {
         self.log.replace(Log::new());
         let begun = Instant::now();
-        let outcome = (check.run)(self).unwrap_or_else(|trouble| match trouble {
-            Trouble::Blocked(what) => Outcome::new(Verdict::Blocked, what),
-            trouble @ Trouble::Died(_) => Outcome::fail(trouble.to_string()),
-            trouble => Outcome::new(Verdict::Broken, trouble.to_string()),
-        });
+        let make = || {
+            (check.run)(self).unwrap_or_else(|trouble| match trouble {
+                Trouble::Blocked(what) => Outcome::new(Verdict::Blocked, what),
+                trouble @ Trouble::Died(_) => Outcome::fail(trouble.to_string()),
+                trouble => Outcome::new(Verdict::Broken, trouble.to_string()),
+            })
+        };
+        let outcome = match &self.plan.running {
+            None if self.plan.by_inetd && inetd::has_part(check.id) => {
+                Outcome::not_applicable(inetd::PART)
+            }
+            Some(running) => self.shared.run(self, running, check.id, make),
+            None => make(),
+        };
         let is_fault = matches!(outcome.verdict, Verdict::Fail | Verdict::Weak);
         Finding {
             id: check.id.to_owned(),
@@ -417,7 +523,10 @@ fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
                     n = LARGEST;
                 }
             }
-            Ok(best.filter(|best| best.alone >= Duration::from_millis(50)))
+            // A program that is started for each client takes its time for whatever it is asked.
+            let cheap = time(&server.protocol.request)?.unwrap_or_default();
+            let least = Duration::from_millis(50).max(cheap * 3);
+            Ok(best.filter(|best| best.alone >= least))
         }
     }
 }
@@ -515,14 +624,18 @@ pub fn examine(
     let mut examination = Examination {
         server: plan.name.clone(),
         command: plan.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
-        isolation: plan.isolation.words(),
+        isolation: plan.surroundings(),
         identity: None,
         findings: Vec::new(),
         trouble: None,
         seconds: 0.0,
     };
     // What can't even be started is one line of trouble, not one for each check.
-    let started = exam.start().and_then(|server| Ok((server.is_tcp, server.never_rests()?)));
+    let started = exam.start().and_then(|server| {
+        let is_restless = server.never_rests()?;
+        exam.shared.meet(&server)?;
+        Ok((server.is_tcp, is_restless))
+    });
     let is_tcp = match started {
         Ok((is_tcp, is_restless)) => {
             exam.is_restless.set(is_restless);

@@ -45,6 +45,11 @@ impl Log {
         all.clients
     }
 
+    /// Whether nothing has happened yet.
+    pub fn is_empty(&self) -> bool {
+        self.0.borrow().lines.is_empty()
+    }
+
     /// All lines so far.
     pub fn lines(&self) -> Vec<String> {
         self.0.borrow().lines.clone()

@@ -15,11 +15,13 @@ mod contract;
 mod counters;
 mod exam;
 mod faults;
+mod inetd;
 mod leaks;
 mod loose;
 mod reach;
 mod scale;
 mod service;
+mod shared;
 mod stop;
 mod tasks;
 mod udp;
@@ -54,6 +56,8 @@ pub struct Check {
     pub over: Over,
     /// Whether the quick profile has it.
     pub is_quick: bool,
+    /// Whether it is made on a server that runs already and isn't ours.
+    pub on_running: OnRunning,
     /// Brings it about, looks, and judges.
     pub run: fn(&Exam) -> Result<Outcome, Trouble>,
 }
@@ -67,6 +71,18 @@ pub enum Over {
     Udp,
     /// All.
     Both,
+}
+
+/// Whether a check is made on a server that runs already: one that is neither started nor stopped, gets no signal,
+/// no gate and no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnRunning {
+    /// It is: good and bad clients are all that it takes.
+    Made,
+    /// Only if it is asked for by its name: it can leave a computation behind.
+    IfNamed,
+    /// It is not: it takes a server of its own.
+    Never,
 }
 
 /// All checks, in the catalogue's order.
@@ -216,7 +232,7 @@ pub enum Trouble {
     /// The server can't be studied.
     Subject(subject::Trouble),
     /// The server has ended while it was asked.
-    Died(std::process::ExitStatus),
+    Died(subject::Ending),
     /// A call of ours failed.
     Call(Error),
 }
@@ -236,7 +252,7 @@ impl fmt::Display for Trouble {
         match self {
             Self::Broken(what) | Self::Blocked(what) => f.write_str(what),
             Self::Subject(trouble) => trouble.fmt(f),
-            Self::Died(status) => write!(f, "the server ended ({status})"),
+            Self::Died(ending) => write!(f, "the server ended ({ending})"),
             Self::Call(error) => error.fmt(f),
         }
     }

@@ -5,6 +5,8 @@
 
 pub mod cell;
 pub mod gate;
+mod inetd;
+pub mod running;
 pub mod watch;
 
 use std::fmt;
@@ -38,6 +40,7 @@ use crate::posix::unistd::read;
 
 pub use cell::{Isolation, Limits};
 use gate::Gate;
+pub use running::Running;
 
 /// A running command, in a process group of its own.
 pub struct Subject {
@@ -85,6 +88,34 @@ pub struct Reached {
     pub addr: SocketAddr,
     /// TCP, or else UDP.
     pub is_tcp: bool,
+}
+
+/// How a process has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With this status.
+    Status(ExitStatus),
+    /// Only its parent is told its status.
+    Untold,
+}
+
+impl Ending {
+    /// Its status, if we were told.
+    pub const fn status(self) -> Option<ExitStatus> {
+        match self {
+            Self::Status(status) => Some(status),
+            Self::Untold => None,
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => status.fmt(f),
+            Self::Untold => f.write_str("only its parent is told its status"),
+        }
+    }
 }
 
 /// Why a command can't be studied.
@@ -211,10 +242,40 @@ impl Subject {
     ///
     /// [`Trouble::Start`], or what a call of ours fails with.
     pub fn confine(
+        command: Command,
+        isolation: &Isolation,
+        limits: Limits,
+        gate: Option<Gate>,
+    ) -> Result<Self, Trouble> {
+        Self::enclose(command, isolation, limits, gate, None)
+    }
+
+    /// As [`confine`](Self::confine), but started by a super-server of ours (inetd, `nowait`) for each connection to
+    /// this port of 127.0.0.1, which it has as its descriptors 0, 1 and 2.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Start`] if there is no such command, or the port can't be had; or what a call of ours fails with.
+    pub fn confine_by_inetd(
+        command: Command,
+        isolation: &Isolation,
+        limits: Limits,
+        gate: Option<Gate>,
+        port: u16,
+    ) -> Result<Self, Trouble> {
+        let path = std::env::var_os("PATH");
+        let program = command.get_program();
+        inetd::executable(program, path.as_deref())
+            .map_err(|error| Trouble::Start(program.to_string_lossy().into_owned(), error))?;
+        Self::enclose(command, isolation, limits, gate, Some(port))
+    }
+
+    fn enclose(
         mut command: Command,
         isolation: &Isolation,
         limits: Limits,
         gate: Option<Gate>,
+        by_inetd: Option<u16>,
     ) -> Result<Self, Trouble> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let (status, told) =
@@ -224,7 +285,9 @@ impl Subject {
             let_signals_in()?;
             // SAFETY: this is between fork and exec, where nothing else is to be done.
             unsafe { cell::split(&told, &limits, &own) }?;
-            gate.as_ref().map_or(Ok(()), Gate::install)
+            gate.as_ref().map_or(Ok(()), Gate::install)?;
+            // SAFETY: this is between fork and exec; of the descriptors that it closes nobody has any use.
+            by_inetd.map_or(Ok(()), |port| unsafe { inetd::serve(port) })
         };
         // SAFETY: `enter` makes system calls only; so does `Gate::install`, which says so.
         unsafe { command.pre_exec(enter) };
@@ -361,23 +424,38 @@ fn reached(processes: &[u32]) -> crate::posix::Result<Option<Reached>> {
     if inodes.is_empty() {
         return Ok(None);
     }
+    let all = doors()?;
+    Ok(all.iter().find(|door| inodes.contains(&door.row.idiag_inode)).map(Door::reached))
+}
+
+/// A socket at which somebody can be asked.
+struct Door {
+    row: inet_diag_msg,
+    is_tcp: bool,
+}
+
+impl Door {
+    fn reached(&self) -> Reached {
+        Reached { addr: local(&self.row), is_tcp: self.is_tcp }
+    }
+}
+
+/// Everybody's sockets that listen over TCP, then those that have a port of UDP and no peer.
+fn doors() -> crate::posix::Result<Vec<Door>> {
     let kernel = sock_diag()?;
+    let mut doors = Vec::new();
     for (protocol, wanted) in [(IPPROTO_TCP, TCP_LISTEN), (IPPROTO_UDP, TCP_CLOSE)] {
         for family in [AF_INET, AF_INET6] {
-            let mut own = None;
             let look = |row: &inet_diag_msg| {
-                if inodes.contains(&row.idiag_inode) && row.idiag_sport != 0 {
-                    own.get_or_insert(local(row));
+                if row.idiag_sport != 0 {
+                    doors.push(Door { row: *row, is_tcp: protocol == IPPROTO_TCP });
                 }
             };
             // A kernel without IPv6 has none of its sockets.
             let _ = dump(&kernel, family, protocol, state(wanted), look);
-            if let Some(addr) = own {
-                return Ok(Some(Reached { addr, is_tcp: protocol == IPPROTO_TCP }));
-            }
         }
     }
-    Ok(None)
+    Ok(doors)
 }
 
 /// The local address of a row; of a wildcard the loopback's.

@@ -139,6 +139,20 @@ pub fn state(pid: u32) -> Option<char> {
     state_in(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// Whether a process is a thread of the kernel's (`PF_KTHREAD` among the flags of /proc/PID/stat).
+pub fn is_kernels(pid: u32) -> bool {
+    const PF_KTHREAD: u32 = 0x0020_0000;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let flags = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(6)?.parse().ok());
+    flags.is_some_and(|flags: u32| flags & PF_KTHREAD != 0)
+}
+
+/// The users that a process is: real, effective, saved, and of the file system.
+pub fn users(pid: u32) -> Vec<u32> {
+    let line = status(pid, "Uid").unwrap_or_default();
+    line.split_whitespace().filter_map(|uid| uid.parse().ok()).collect()
+}
+
 /// The descriptors of a process and what each is; nothing where the system hides them.
 pub fn descriptors(pid: u32) -> Vec<(i32, String)> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };

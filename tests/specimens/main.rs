@@ -21,9 +21,11 @@ mod watch;
 #[path = "../conformance/wire.rs"]
 mod wire;
 
+mod attached;
 mod clients;
 mod commands;
 mod examined;
+mod inetd;
 mod lecture;
 mod look;
 mod strangers;

@@ -1,5 +1,6 @@
 //! `socklab examine`: what any server really does.
 
+mod attach;
 mod output;
 mod promised;
 mod suite;
@@ -13,7 +14,7 @@ use clap::Args;
 
 use super::Failure;
 use crate::examine::protocol::{Protocol, Shape};
-use crate::examine::{CHECKS, Check, GROUPS, Plan, Port, examine};
+use crate::examine::{CHECKS, Check, GROUPS, OnRunning, Plan, Port, examine};
 use crate::report::{Examination, shell};
 use crate::subject::cell::{Isolation, enter};
 use crate::subject::heed_interrupts;
@@ -27,6 +28,8 @@ Examples:
   socklab examine --claims forked -- ./server --port {port}
   socklab examine --like './reference {port}' -- ./server {port}
   socklab examine --send 'PING\\r\\n' --expect PONG --persistent -- redis-server --port {port}
+  socklab examine --attach $(pidof server)        one that runs already, and that you may break
+  socklab examine --inetd --send 'hello\\n' --expect hello -- cat
   socklab examine --suite class.txt --csv class.csv
   socklab examine --explain D12
 
@@ -40,6 +43,12 @@ pub(super) struct Arguments {
     /// How the server is started
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+    /// Examine a server that runs already, by its process id; it gets bad clients too: only one that you may break
+    #[arg(long, value_name = "PID", conflicts_with_all = ["command", "design", "suite"], value_parser = pid)]
+    attach: Option<u32>,
+    /// Start the command as inetd does: for each connection, which is its standard input and output
+    #[arg(long, requires = "command", conflicts_with_all = ["attach", "suite"])]
+    inetd: bool,
     /// Examine several servers: a file with a name, a colon and a command on each line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "design"])]
     suite: Option<PathBuf>,
@@ -80,7 +89,7 @@ struct Asked {
     #[arg(long, value_name = "DESIGN")]
     claims: Option<String>,
     /// The command of another server whose answers are to be the same: a reference, or the same in another language
-    #[arg(long, value_name = "COMMAND-LINE", conflicts_with = "design", value_parser = command_line)]
+    #[arg(long, value_name = "COMMAND-LINE", conflicts_with_all = ["attach", "design"], value_parser = command_line)]
     like: Option<CommandLine>,
     /// A good request, with C's escapes; without it the server is asked for fib(10), over UDP for the time
     #[arg(long, value_name = "BYTES", requires = "expect")]
@@ -127,6 +136,12 @@ fn jobs(text: &str) -> Result<usize, String> {
         .ok_or_else(|| String::from("a number from 1 to 1000"))
 }
 
+fn pid(text: &str) -> Result<u32, String> {
+    let number = super::whole_number(text).and_then(|pid| i32::try_from(pid).ok());
+    let number = number.filter(|&pid| pid > 0).and_then(|pid| u32::try_from(pid).ok());
+    number.ok_or_else(|| String::from("a process id, which is a number from 1 on"))
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.list {
         return list();
@@ -146,19 +161,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(file) = &arguments.suite {
         return suite::run(file, arguments);
     }
+    if let Some(pid) = arguments.attach {
+        return attach::run(pid, arguments, checks, protocol);
+    }
     match &arguments.design {
         Some(_) if !arguments.command.is_empty() => {
             Err(Failure::usage("error: a design or a command, not both"))
         }
         Some(name) => promised::run(name, arguments, &checks, protocol),
         None if arguments.command.is_empty() => Err(Failure::usage(
-            "error: no server: give a command behind --, a design, or --suite FILE; `socklab examine --help`",
+            "error: no server: give a command behind --, a design, --attach PID or --suite FILE; `socklab examine --help`",
         )),
         None => {
             let asked = &arguments.asked;
             let plan = Plan {
                 name: asked.name.clone().unwrap_or_else(|| shell(&words(&arguments.command))),
                 command: arguments.command.clone(),
+                by_inetd: arguments.inetd,
+                running: None,
                 port: asked.port.map_or(Port::Given, Port::Fixed),
                 protocol,
                 patience: Duration::from_secs(asked.wait),
@@ -179,6 +199,12 @@ fn prepare() -> Result<Isolation, Failure> {
     let isolation = enter();
     heed_interrupts().map_err(|error| Failure::new(error.to_string()))?;
     Ok(isolation)
+}
+
+/// Stays where everybody is, and hears the signals that end an examination.
+fn prepare_here() -> Result<Isolation, Failure> {
+    heed_interrupts().map_err(|error| Failure::new(error.to_string()))?;
+    Ok(Isolation::Beside(String::from("the server runs there already")))
 }
 
 fn one(plan: &Plan, checks: &[&Check]) -> Result<Examination, Failure> {
@@ -290,7 +316,12 @@ fn list() -> Result<(), Failure> {
             if number == 0 {
                 writeln!(out, "{letter}  {group}")?;
             }
-            let profile = if check.is_quick { "" } else { "  (not with --quick)" };
+            let profile = match (check.is_quick, check.on_running == OnRunning::Never) {
+                (true, false) => "",
+                (false, false) => "  (not with --quick)",
+                (true, true) => "  (not with --attach)",
+                (false, true) => "  (not with --quick, nor with --attach)",
+            };
             writeln!(out, "   {:4} {}{profile}", check.id, check.name)?;
         }
     }

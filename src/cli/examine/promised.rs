@@ -31,6 +31,8 @@ pub(super) fn run(
         let plan = Plan {
             name: title,
             command,
+            by_inetd: false,
+            running: None,
             port: Port::Given,
             protocol: protocol.clone(),
             patience: Duration::from_secs(arguments.asked.wait),

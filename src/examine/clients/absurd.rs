@@ -6,7 +6,7 @@ use crate::examine::client::End;
 use crate::examine::log::quoted;
 use crate::examine::protocol::exactly;
 use crate::examine::server::Server;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::Limits;
 use crate::subject::watch;
@@ -21,6 +21,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Fibonacci server'; getrlimit(2), RLIMIT_CPU; CWE-400, uncontrolled resource consumption",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::IfNamed,
     run,
 };
 

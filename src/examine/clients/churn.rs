@@ -1,7 +1,7 @@
 //! D18: clients that come and go, many and fast.
 
 use crate::examine::leaks::{Ground, Look, plus};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D18",
@@ -14,6 +14,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'accept'; close(2), wait(2); UNIX Network Programming 5.8 to 5.10",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 
@@ -52,7 +53,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let mut evidence = Vec::new();
     // What comes to a limit, as a pool does that is filled when it is needed, has come to it in the first round.
     for round in 1..=2 {
-        let has_room = come_and_go(&ground)?;
+        let has_room = come_and_go(exam, &ground)?;
         if let Some(ailment) = server.ailment()? {
             return Ok(ailment);
         }
@@ -84,7 +85,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
 }
 
 /// One round of clients; false if those in the queue are not accepted.
-fn come_and_go(ground: &Ground) -> Result<bool, Trouble> {
+fn come_and_go(exam: &Exam, ground: &Ground) -> Result<bool, Trouble> {
     let server = &ground.server;
     let backlog = server.listeners()?.iter().map(|row| row.idiag_wqueue).min().unwrap_or(1);
     let at_once = backlog.clamp(1, 16) as usize;
@@ -97,6 +98,7 @@ fn come_and_go(ground: &Ground) -> Result<bool, Trouble> {
         for client in clients {
             client.close();
         }
+        exam.until_started(server)?;
         let are_taken = || {
             let is_queued = server.listeners()?.iter().any(|row| row.idiag_rqueue > 0);
             Ok(!is_queued || server.ended().is_some())

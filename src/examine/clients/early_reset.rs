@@ -3,7 +3,7 @@
 use super::{Deed, reset, survives};
 use crate::examine::client::Client;
 use crate::examine::server::Server;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D11",
@@ -17,6 +17,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'accept'; accept(2), ERRORS; UNIX Network Programming 5.11",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -1,6 +1,6 @@
 //! D8: a client that leaves without a word.
 
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D8",
@@ -13,6 +13,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'recv'; recv(2), return value; UNIX Network Programming 5.12",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Deed, reply, survives};
 use crate::examine::log::quoted;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -20,6 +20,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Fibonacci server'; strtol(3), NOTES; CWE-20, improper input validation",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -1,7 +1,7 @@
 //! D13: a client that has nothing more to say, and listens.
 
 use super::reply;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D13",
@@ -13,6 +13,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'shutdown'; shutdown(2); RFC 9293, 3.6; UNIX Network Programming 6.6",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::examine::design::Kind;
 use crate::examine::exam::waiting;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -16,6 +16,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'select server'; UNIX Network Programming 30.1",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -27,6 +27,8 @@ use super::exam::Heaviness;
 use super::protocol::Protocol;
 use super::server::Server;
 use super::{Exam, Outcome, Trouble};
+use crate::linux::sock_diag::inet_diag_msg;
+use crate::linux::tcp_info::{TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT};
 
 /// Something that a client does, and how it is named in a report.
 pub(super) type Deed<'a> = (String, Box<dyn Fn(&Server) -> Result<(), Trouble> + 'a>);
@@ -35,7 +37,7 @@ pub(super) type Deed<'a> = (String, Box<dyn Fn(&Server) -> Result<(), Trouble> +
 const ENOUGH: Duration = Duration::from_secs(6);
 
 /// Does bad things to a server, one after the other, and looks after each whether it is well; one that has
-/// come to harm is started anew for the next.
+/// come to harm is started anew for the next, if it can be.
 ///
 /// # Errors
 ///
@@ -48,7 +50,9 @@ pub(super) fn survives(exam: &Exam, deeds: &[Deed<'_>]) -> Result<Outcome, Troub
     for (name, deed) in deeds {
         let server = match well.take() {
             Some(server) => server,
-            None if !harmed.is_empty() && begun.elapsed() > ENOUGH => break,
+            None if !harmed.is_empty() && (begun.elapsed() > ENOUGH || !exam.starts_anew()) => {
+                break;
+            }
             None => exam.start()?,
         };
         tried += 1;
@@ -113,14 +117,16 @@ fn reply(server: &Server, client: &mut Client, patience: Duration) -> Result<Ans
     }
 }
 
-/// Resets a connection, and makes sure that the server's end is told.
+/// Resets a connection on which nothing has been said, and makes sure that the server's end is told.
 ///
 /// # Errors
 ///
-/// [`Trouble::Broken`] if there is no connection any more, or the reset does not arrive.
+/// [`Trouble::Broken`] if there is no open connection any more, or the reset does not arrive.
 fn reset(server: &Server, mut client: Client) -> Result<(), Trouble> {
     let port = client.addr.port().to_be();
-    if server.row(&client)?.is_none() || client.take()?.end != End::Open {
+    let closed = [TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT];
+    let is_open = |row: inet_diag_msg| !closed.contains(&row.idiag_state);
+    if client.take()?.end != End::Open || !server.row(&client)?.is_some_and(is_open) {
         return Err(Trouble::Broken(format!(
             "the server has ended the connection of {} before that could be reset",
             client.name()

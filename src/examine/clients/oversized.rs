@@ -3,7 +3,7 @@
 use super::reply;
 use crate::examine::client::End;
 use crate::examine::server::Server;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::watch;
 
@@ -17,6 +17,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'recv'; UNIX Network Programming 3.9, readline; CWE-770, allocation without limits",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -5,7 +5,7 @@ use crate::examine::client::{Answer, End};
 use crate::examine::log::quoted;
 use crate::examine::protocol::Shape;
 use crate::examine::server::Server;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -19,6 +19,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'TCP: a stream of bytes'; UNIX Network Programming 3.9; RFC 9112, 9.3.2",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

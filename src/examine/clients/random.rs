@@ -6,7 +6,7 @@ use super::reply;
 use crate::examine::client::Manner;
 use crate::examine::log::quoted;
 use crate::examine::server::Server;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D19",
@@ -20,6 +20,7 @@ pub(in crate::examine) const CHECK: Check = Check {
              Reliability of UNIX Utilities",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 
@@ -38,11 +39,13 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
                 break;
             }
         }
+        exam.until_started(&server)?;
         if let Some(ailment) = server.ailment()? {
             let first = number * TOGETHER + 1;
             let last = first + batch.len() - 1;
             drop(server);
-            return Ok(culprit(exam, batch)?.unwrap_or_else(|| {
+            let culprit = if exam.starts_anew() { culprit(exam, batch)? } else { None };
+            return Ok(culprit.unwrap_or_else(|| {
                 let what = format!("after inputs {first} to {last} {}", ailment.what);
                 Outcome::fail(what).with_all(ailment.evidence)
             }));

@@ -4,7 +4,7 @@ use super::{
     Deed, beginning, computing, reset, survives, until_computed, until_computing, until_read,
 };
 use crate::examine::server::Server;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D10",
@@ -17,6 +17,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Error handling'; recv(2), send(2), ERRORS; socket(7), SO_LINGER; UNIX Network Programming 5.13",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

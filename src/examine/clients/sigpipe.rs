@@ -3,7 +3,7 @@
 use super::{computing, reset, until_computed, until_computing};
 use crate::examine::exam::Heaviness;
 use crate::examine::server::Server;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::linux::tcp_info::TCP_CLOSE_WAIT;
 use crate::posix::signal::SIGPIPE;
 use crate::report::Verdict;
@@ -22,6 +22,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Signals'; send(2), MSG_NOSIGNAL; signal(7); UNIX Network Programming 5.13",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 
@@ -31,7 +32,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     let heavy = computing(exam)?;
     let server = exam.start()?;
-    let disposition = disposition(server.pid());
+    // Of inetd's own nobody asks.
+    let disposition = if exam.plan.by_inetd { None } else { disposition(server.pid()) };
     let before = server.processes();
     match &heavy {
         Some(heavy) => while_computing(&server, heavy)?,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::examine::client::{Client, Manner};
 use crate::examine::protocol::Shape;
 use crate::examine::server::{Probe, Server};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::watch;
 
@@ -21,6 +21,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'I/O Multiplexing'; send(2), EAGAIN; UNIX Network Programming 16.2",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Made,
     run,
 };
 

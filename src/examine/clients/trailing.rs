@@ -3,7 +3,7 @@
 use super::reply;
 use crate::examine::client::End;
 use crate::examine::protocol::Shape;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -17,6 +17,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'close'; RFC 9293, 3.10.4; RFC 2525, 2.17; UNIX Network Programming 7.5",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::until_read;
 use crate::examine::server::{Probe, Server};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::watch::Doing;
 
@@ -20,6 +20,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Blocking or not'; CWE-400; RFC 9110, 15.5.9, 408 Request Timeout; UNIX Network Programming 14.2",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Made,
     run,
 };
 

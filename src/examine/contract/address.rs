@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::sys_socket::AF_INET;
 use crate::report::Verdict;
 
@@ -16,6 +16,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'bind'; ip(7), INADDR_ANY; UNIX Network Programming 4.4",
     over: Over::Both,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

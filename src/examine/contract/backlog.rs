@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -16,6 +16,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'listen'; listen(2); UNIX Network Programming 4.5",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::examine::design::Kind;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::watch::naps;
 
@@ -18,6 +18,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Blocking or not'; UNIX Network Programming 6.2",
     over: Over::Both,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

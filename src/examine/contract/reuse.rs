@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::examine::client::End;
 use crate::examine::server::Probe;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::linux::sock_diag::state;
 use crate::linux::tcp_info::TCP_TIME_WAIT;
 use crate::posix::signal::{SIGKILL, SIGTERM};
@@ -20,6 +20,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Socket options: SO_REUSEADDR'; socket(7); UNIX Network Programming 7.5",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -1,6 +1,6 @@
 //! A5: what it does about signals.
 
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::signal::{SIGCHLD, SIGINT, SIGPIPE, SIGTERM};
 use crate::report::Verdict;
 use crate::subject::watch::has_signal;
@@ -16,6 +16,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'send'; signal(7); UNIX Network Programming 5.13",
     over: Over::Both,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

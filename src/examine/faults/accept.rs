@@ -2,7 +2,7 @@
 
 use super::Errno;
 use super::shortage::failing;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::error::{
     ECONNABORTED, EHOSTDOWN, EHOSTUNREACH, ENETDOWN, ENETUNREACH, ENONET, ENOPROTOOPT, EOPNOTSUPP,
     EPERM, EPROTO,
@@ -19,6 +19,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "accept(2), 'Error handling'; UNIX Network Programming 5.11",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -7,7 +7,7 @@ use super::limits::{Lowered, first_free, served_once};
 use crate::examine::client::Manner;
 use crate::examine::design::Kind;
 use crate::examine::server::Server;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::sys_resource::RLIMIT_NOFILE;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -23,6 +23,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Error handling'; accept(2), ERRORS; getrlimit(2), RLIMIT_NOFILE",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -5,7 +5,7 @@ use crate::examine::clients::{
     Deed, beginning, computing, survives, until_computed, until_computing, until_read,
 };
 use crate::examine::server::Server;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::linux::sock_diag::{destroy, sock_diag};
 use crate::posix::error::{EOPNOTSUPP, EPERM};
 
@@ -21,6 +21,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Error handling'; sock_diag(7); ss(8), -K",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -1,7 +1,7 @@
 //! F4: a process that can't be made.
 
 use super::{Blow, Errno, Right, excluded, survives};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::error::{EAGAIN, ENOMEM};
 use crate::subject::gate::Only;
 
@@ -15,6 +15,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Forked server'; fork(2), ERRORS; UNIX Network Programming 4.7",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -1,7 +1,7 @@
 //! F3: calls that a signal interrupts.
 
 use super::{ACCEPT, Blow, Errno, RECEIVE, Right, SEND, WAIT, excluded, survives};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::error::EINTR;
 use crate::subject::gate::Only;
 
@@ -16,6 +16,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Signals'; signal(7), 'Interruption of system calls'; UNIX Network Programming 5.9",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -3,7 +3,7 @@
 use super::limits::{Lowered, served_once};
 use super::tasks::{one_more, recovered};
 use crate::examine::design::Kind;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::sys_resource::RLIMIT_AS;
 use crate::subject::watch;
 
@@ -18,6 +18,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Threaded server'; getrlimit(2), RLIMIT_AS; pthread_create(3), ERRORS",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

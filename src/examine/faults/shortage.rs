@@ -1,7 +1,7 @@
 //! F1: accept() that fails because something is short.
 
 use super::{ACCEPT, Blow, Errno, Right, excluded, survives};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::error::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
 use crate::subject::gate::Only;
 
@@ -16,6 +16,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Error handling'; accept(2), ERRORS; UNIX Network Programming 16.6",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -1,7 +1,7 @@
 //! F9: many signals.
 
 use crate::examine::server::{Probe, Server};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::signal::SIGCHLD;
 use crate::report::Verdict;
 
@@ -19,6 +19,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Signals'; signal(7), 'Interruption of system calls'; UNIX Network Programming 5.9",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

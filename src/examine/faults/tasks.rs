@@ -7,7 +7,7 @@ use super::limits::{Lowered, served_once};
 use crate::examine::client::{Client, Manner};
 use crate::examine::design::Kind;
 use crate::examine::server::Server;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::sys_resource::RLIMIT_NPROC;
 use crate::report::Verdict;
 
@@ -21,6 +21,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slides 'Forked server', 'Threaded server'; getrlimit(2), RLIMIT_NPROC; fork(2), pthread_create(3), ERRORS",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -1,7 +1,7 @@
 //! F5: a thread that can't be made.
 
 use super::fork::failing;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::error::EAGAIN;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -15,6 +15,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Threaded server'; pthread_create(3), ERRORS; UNIX Network Programming 26.2",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

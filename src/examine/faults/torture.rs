@@ -7,7 +7,7 @@ use super::{
     strike, verdict,
 };
 use crate::examine::design::Kind;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::error::{
     EAGAIN, ECONNABORTED, ECONNRESET, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOTCONN, EPIPE,
     EPROTO, ETIMEDOUT,
@@ -26,6 +26,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Error handling'; the manual pages' ERRORS",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

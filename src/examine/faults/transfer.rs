@@ -1,7 +1,7 @@
 //! F6: recv() and send() that fail.
 
 use super::{Blow, Errno, RECEIVE, Right, SEND, excluded, survives};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::error::{EAGAIN, ECONNRESET, EPIPE, ETIMEDOUT};
 use crate::subject::gate::Only;
 
@@ -16,6 +16,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Error handling'; recv(2), send(2), ERRORS; UNIX Network Programming 5.13 to 5.15",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -1,7 +1,7 @@
 //! E2: descriptors that stay open.
 
 use super::{Ground, judge};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "E2",
@@ -14,6 +14,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'close'; close(2); getrlimit(2), RLIMIT_NOFILE; UNIX Network Programming 4.8",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -1,7 +1,7 @@
 //! E7: children that keep the listening socket.
 
 use crate::examine::design::Kind;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::subject::watch;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -15,6 +15,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Forked server'; fork(2); UNIX Network Programming 4.8",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

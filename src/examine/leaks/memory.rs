@@ -1,7 +1,7 @@
 //! E4: stacks of threads that nobody joins, and other memory.
 
 use super::{Ground, judge};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "E4",
@@ -15,6 +15,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Threaded server'; pthread_detach(3), NOTES; proc_pid_maps(5)",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -1,7 +1,7 @@
 //! E1: children that nobody waits for.
 
 use super::{Ground, judge};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "E1",
@@ -15,6 +15,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Forked server'; wait(2), NOTES; UNIX Network Programming 5.9, 5.10",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

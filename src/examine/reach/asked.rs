@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use super::{is_wildcard, sockets};
 use crate::examine::loose::Loose;
 use crate::examine::server::{Probe, Server};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -19,6 +19,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "ip(7), IP_PKTINFO; RFC 1122 4.1.3.5; UNIX Network Programming 22.6",
     over: Over::Both,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

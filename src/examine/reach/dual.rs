@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::{ask, is_wildcard, sockets};
 use crate::examine::server::Probe;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -18,6 +18,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "ipv6(7), IPV6_V6ONLY; RFC 3493 5.3; UNIX Network Programming 12.2",
     over: Over::Both,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

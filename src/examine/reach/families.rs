@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{ask, fresh, local, sockets};
 use crate::examine::server::Probe;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::net::to_c;
 use crate::posix::sys_socket::{AF_INET6, SOCK_CLOEXEC, SOCK_DGRAM, bind, socket};
 use crate::report::Verdict;
@@ -20,6 +20,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'getaddrinfo'; ipv6(7); RFC 6761 6.3; UNIX Network Programming 11.6",
     over: Over::Both,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

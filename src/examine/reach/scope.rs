@@ -4,7 +4,7 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 
 use super::{ask_at, is_wildcard, sockets};
 use crate::examine::server::Probe;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::linux::net_if::siocsifaddr6;
 use crate::net::to_c;
 use crate::posix::sys_socket::{AF_INET6, SOCK_CLOEXEC, SOCK_DGRAM, bind, socket};
@@ -21,6 +21,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "ipv6(7), sin6_scope_id; RFC 4007; UNIX Network Programming 3.2",
     over: Over::Both,
     is_quick: true,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -6,7 +6,7 @@ use super::{Census, excluded, gather, limits, room};
 use crate::examine::client::Client;
 use crate::examine::design::Kind;
 use crate::examine::server::Probe;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -20,6 +20,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'select'; select(2), BUGS; UNIX Network Programming 6.3",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

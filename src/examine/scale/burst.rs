@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::examine::client::{Client, End};
 use crate::examine::counters::counter;
 use crate::examine::server::Server;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::linux::tcp_info::TCP_SYN_RECV;
 use crate::report::Verdict;
 
@@ -20,6 +20,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'listen'; listen(2); tcp(7), tcp_abort_on_overflow; UNIX Network Programming 4.5",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Made,
     run,
 };
 
@@ -99,9 +100,10 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             .with(format!("{answered} of {CLIENTS} clients were answered")));
     }
     let unanswered = arrived(&server, &asking)?;
+    let others = if exam.plan.is_alone() { "" } else { " (other servers' among them)" };
     let line = format!(
         "{answered} answered at once, {} not connected yet, {turned_away} refused; backlog {backlog}, ListenOverflows {}, \
-         ListenDrops {}",
+         ListenDrops {}{others}",
         connecting.len() + asking.len() - unanswered,
         counter("TcpExt", "ListenOverflows")? - before.0,
         counter("TcpExt", "ListenDrops")? - before.1

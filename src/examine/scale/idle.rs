@@ -4,7 +4,7 @@ use super::{Belongings, Census, excluded, gather, limits, room, until_released};
 use crate::examine::client::Client;
 use crate::examine::design::Kind;
 use crate::examine::server::Probe;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -18,6 +18,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'C10K'; UNIX Network Programming 30.12; epoll(7)",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

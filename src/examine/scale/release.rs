@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Belongings, SLACK, excluded, gather, limits, room, until_released};
 use crate::examine::client::Client;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -19,6 +19,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Forked server'; close(2); UNIX Network Programming 5.9",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

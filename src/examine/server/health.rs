@@ -1,12 +1,12 @@
 //! Whether a server is well: whether it answers, lives, and sleeps when there is nothing to do.
 
-use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::{LOOKS, Server, Sleep};
 use crate::examine::client::{Answer, Client, End, Manner};
 use crate::examine::{Outcome, Trouble};
 use crate::report::Verdict;
+use crate::subject::Ending;
 use crate::subject::watch::{self, Doing, Task};
 
 /// What became of a good request.
@@ -140,9 +140,9 @@ impl Server {
     }
 
     /// What is said of a server that has ended.
-    pub fn died(&self, status: ExitStatus) -> Outcome {
-        self.log.say(format!("the server has ended: {status}"));
-        Outcome::new(Verdict::Fail, format!("the server ended ({status})"))
+    pub fn died(&self, ending: Ending) -> Outcome {
+        self.log.say(format!("the server has ended: {ending}"));
+        Outcome::new(Verdict::Fail, format!("the server ended ({ending})"))
     }
 
     /// Whether it spins before anything is done to it.

@@ -5,7 +5,6 @@ mod sockets;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -15,13 +14,21 @@ use super::log::Log;
 use super::protocol::Protocol;
 use crate::posix::signal::{SIGKILL, kill};
 use crate::subject::watch::{self, Task};
-use crate::subject::{Reached, Subject, until};
+use crate::subject::{Ending, Reached, Running, Subject, until};
 
 pub use health::Probe;
 
+/// What there is of the server.
+pub(super) enum Held {
+    /// A command of ours, which ends with this.
+    Own(RefCell<Subject>),
+    /// Somebody else's, which is let alone.
+    Running(Rc<Running>),
+}
+
 /// A running server.
 pub struct Server {
-    subject: RefCell<Subject>,
+    held: Held,
     /// Where it is reached.
     pub addr: SocketAddr,
     /// TCP, or else UDP.
@@ -71,7 +78,7 @@ impl Sleep {
 
 impl Server {
     pub(super) fn new(
-        subject: Subject,
+        held: Held,
         reached: Reached,
         log: Log,
         protocol: Rc<Protocol>,
@@ -79,8 +86,7 @@ impl Server {
         is_gated: bool,
     ) -> Self {
         let Reached { addr, is_tcp } = reached;
-        let (subject, is_restless) = (RefCell::new(subject), false);
-        Self { subject, addr, is_tcp, log, protocol, patience, is_gated, is_restless }
+        Self { held, addr, is_tcp, log, protocol, patience, is_gated, is_restless: false }
     }
 
     /// The same, known to spin from its start on.
@@ -88,14 +94,20 @@ impl Server {
         Self { is_restless, ..self }
     }
 
-    /// The process that was started.
+    /// The process that was started, or that runs.
     pub fn pid(&self) -> u32 {
-        self.subject.borrow().pid()
+        match &self.held {
+            Held::Own(subject) => subject.borrow().pid(),
+            Held::Running(running) => running.pid,
+        }
     }
 
     /// All its processes.
     pub fn processes(&self) -> Vec<u32> {
-        self.subject.borrow().processes()
+        match &self.held {
+            Held::Own(subject) => subject.borrow().processes(),
+            Held::Running(running) => running.processes(),
+        }
     }
 
     /// All tasks of all its processes.
@@ -103,9 +115,27 @@ impl Server {
         watch::tasks(&self.processes())
     }
 
-    /// Its status, if the process that was started has ended.
-    pub fn ended(&self) -> Option<ExitStatus> {
-        self.subject.borrow_mut().ended()
+    /// How it has ended, if the process that was started has.
+    pub fn ended(&self) -> Option<Ending> {
+        match &self.held {
+            Held::Own(subject) => subject.borrow_mut().ended().map(Ending::Status),
+            Held::Running(running) => running.ended(),
+        }
+    }
+
+    /// Whether it was started by us, and can be stopped.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.held, Held::Own(_))
+    }
+
+    /// An error if it isn't.
+    fn own(&self) -> Result<(), Trouble> {
+        match &self.held {
+            Held::Own(_) => Ok(()),
+            Held::Running(_) => Err(Trouble::Blocked(String::from(
+                "a server that isn't ours gets no signal: start it by the examiner for this",
+            ))),
+        }
     }
 
     /// Waits until the process that was started has ended.
@@ -113,7 +143,7 @@ impl Server {
     /// # Errors
     ///
     /// Those of waiting.
-    pub fn until_ended(&self, patience: Duration) -> Result<Option<ExitStatus>, Trouble> {
+    pub fn until_ended(&self, patience: Duration) -> Result<Option<Ending>, Trouble> {
         Ok(until(patience, || Ok(self.ended()))?)
     }
 
@@ -137,6 +167,7 @@ impl Server {
     }
 
     fn living(&self) -> Result<i32, Trouble> {
+        self.own()?;
         match (self.pid(), self.ended()) {
             (pid @ 1.., None) => Ok(pid as i32),
             _ => Err(Trouble::Broken(String::from("the server has ended before the signal"))),
@@ -330,12 +361,13 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Those of `body`; [`Trouble::Broken`] if they can't be stopped.
+    /// Those of `body`; [`Trouble::Broken`] if they can't be stopped, [`Trouble::Blocked`] if they aren't ours.
     pub fn while_stopped<T>(
         &self,
         body: impl FnOnce() -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         use crate::posix::signal::{SIGCONT, SIGSTOP};
+        self.own()?;
         let processes = self.processes();
         for &pid in &processes {
             kill(pid as i32, SIGSTOP)?;
@@ -364,6 +396,7 @@ impl Server {
     ///
     /// Those of `kill`.
     pub fn kill(&self, pid: u32) -> Result<(), Trouble> {
+        self.own()?;
         self.log.say(format!("process {pid} is killed"));
         Ok(kill(pid as i32, SIGKILL)?)
     }

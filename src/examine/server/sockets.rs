@@ -1,6 +1,6 @@
 //! The server's sockets, as the kernel lists them.
 
-use super::Server;
+use super::{Held, Server};
 use crate::examine::Trouble;
 use crate::examine::client::Client;
 use crate::linux::sock_diag::{EVERY_STATE, dump, inet_diag_msg, sock_diag, state};
@@ -16,8 +16,17 @@ impl Server {
     ///
     /// What asking the kernel fails with.
     pub fn listeners(&self) -> Result<Vec<inet_diag_msg>, Trouble> {
-        let rows = self.rows(self.listening())?;
-        Ok(rows.into_iter().filter(|row| row.idiag_sport == self.addr.port().to_be()).collect())
+        // Beside others, somebody else may have the same port at another address.
+        let own = match &self.held {
+            Held::Own(_) => None,
+            Held::Running(running) => running.is_open.then(|| watch::sockets(&running.processes())),
+        };
+        let mut rows = self.rows(self.listening())?;
+        rows.retain(|row| {
+            row.idiag_sport == self.addr.port().to_be()
+                && own.as_ref().is_none_or(|own| own.contains(&row.idiag_inode))
+        });
+        Ok(rows)
     }
 
     /// The sockets that it has on its port over IPv4 or IPv6: those that listen, or of UDP all.

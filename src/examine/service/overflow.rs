@@ -3,7 +3,7 @@
 use crate::examine::log::quoted;
 use crate::examine::protocol::exactly;
 use crate::examine::server::Server;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -16,6 +16,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Fibonacci server'; ISO C11 6.2.5, unsigned arithmetic",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::IfNamed,
     run,
 };
 

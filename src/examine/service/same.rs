@@ -6,7 +6,7 @@ use crate::examine::client::{Answer, Client, End};
 use crate::examine::log::quoted;
 use crate::examine::protocol::Protocol;
 use crate::examine::server::Server;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::net::Deadline;
 use crate::subject::{wait_for, watch};
 
@@ -25,6 +25,7 @@ pub(in crate::examine) const CHECK: Check = Check {
              Software, 1998",
     over: Over::Both,
     is_quick: true,
+    on_running: OnRunning::Never,
     run,
 };
 

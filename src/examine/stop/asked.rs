@@ -66,7 +66,8 @@ pub(super) fn asked(exam: &Exam, signum: i32, name: &str) -> Result<Outcome, Tro
         let what = format!("it goes on after {name}");
         return Ok(Outcome::fail(what).with(line).with_all(server.scene()));
     };
-    let (verdict, what) = judge(status, attitude, signum);
+    let Some(told) = status.status() else { return Err(Trouble::Blocked(status.to_string())) };
+    let (verdict, what) = judge(told, attitude, signum);
     let after = begun.elapsed().as_secs_f64() * 1e3;
     Ok(Outcome::new(verdict, what).with(line).with(format!("{status}, after {after:.0} ms")))
 }

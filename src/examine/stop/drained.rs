@@ -2,7 +2,7 @@
 
 use super::settled;
 use crate::examine::client::End;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::signal::SIGTERM;
 use crate::report::Verdict;
 
@@ -16,6 +16,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "signal(7); UNIX Network Programming 5.9",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -1,7 +1,7 @@
 //! H9: asked twice.
 
 use super::settled;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::signal::SIGTERM;
 use crate::report::Verdict;
 
@@ -16,6 +16,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "sigaction(2), SA_RESETHAND; signal(7)",
     over: Over::Tcp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -2,7 +2,7 @@
 
 use super::{goes_on, settled};
 use crate::examine::client::End;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::signal::SIGTERM;
 use crate::report::Verdict;
 
@@ -18,6 +18,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "close(2); prctl(2); UNIX Network Programming 5.12",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Never,
     run,
 };
 

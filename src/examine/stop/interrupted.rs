@@ -1,7 +1,7 @@
 //! H1: SIGINT.
 
 use super::asked::asked;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::signal::SIGINT;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -14,6 +14,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Ctrl-C'; signal(7); UNIX Network Programming 5.8",
     over: Over::Both,
     is_quick: true,
+    on_running: OnRunning::Never,
     run,
 };
 

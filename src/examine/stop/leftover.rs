@@ -1,7 +1,7 @@
 //! H5: nothing is left of it.
 
 use super::{goes_on, settled, silent_clients, stop_with};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::subject::watch;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -15,6 +15,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Forked server'; prctl(2); kill(2)",
     over: Over::Both,
     is_quick: true,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -1,11 +1,10 @@
 //! H: what a request to stop does to the server, and to its clients.
 
-use std::process::ExitStatus;
-
 use super::client::Client;
 use super::server::Server;
 use super::{Exam, Outcome, Trouble};
 use crate::posix::signal::SIGTERM;
+use crate::subject::Ending;
 
 mod asked;
 pub(super) mod drained;
@@ -46,7 +45,7 @@ fn silent_clients(server: &Server, count: usize) -> Result<Vec<Client>, Trouble>
 
 /// Asks it to stop by SIGTERM and waits for its end: beside its clients, or if it waits for them, until they
 /// have left. `None` if it goes on all the same.
-fn stop_with(server: &Server, clients: &mut Vec<Client>) -> Result<Option<ExitStatus>, Trouble> {
+fn stop_with(server: &Server, clients: &mut Vec<Client>) -> Result<Option<Ending>, Trouble> {
     server.signal(SIGTERM)?;
     server.until_or_stuck(|| Ok(server.ended().is_some()))?;
     if server.ended().is_none() {

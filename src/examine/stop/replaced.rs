@@ -2,7 +2,7 @@
 
 use crate::examine::design::Kind;
 use crate::examine::server::Server;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::watch::{self, Doing, Task};
 
@@ -18,6 +18,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Preforked'; waitpid(2); pthread_mutexattr_setrobust(3); UNIX Network Programming 30.6",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Never,
     run,
 };
 

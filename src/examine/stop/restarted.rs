@@ -2,7 +2,7 @@
 
 use super::{goes_on, silent_clients, stop_with};
 use crate::examine::server::Probe;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::subject;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -16,6 +16,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Socket options: SO_REUSEADDR'; socket(7); UNIX Network Programming 7.5",
     over: Over::Both,
     is_quick: true,
+    on_running: OnRunning::Never,
     run,
 };
 

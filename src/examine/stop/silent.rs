@@ -2,7 +2,7 @@
 
 use super::silent_clients;
 use crate::examine::client::Client;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::signal::{SIGINT, SIGTERM};
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -16,6 +16,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "signal(7), restarted calls; shutdown(2); UNIX Network Programming 5.9",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Never,
     run,
 };
 

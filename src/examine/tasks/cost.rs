@@ -1,6 +1,6 @@
 //! C1: what a client costs while it is connected.
 
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::watch::descriptors;
 
@@ -14,6 +14,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slides 'Forked server', 'Threaded server', 'select server'; UNIX Network Programming 30.1",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

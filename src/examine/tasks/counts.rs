@@ -2,7 +2,7 @@
 
 use crate::examine::faults::habits::{ACCEPT, MAKE};
 use crate::examine::server::{Probe, Server};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::gate::Sysno;
 
@@ -16,6 +16,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slides 'Forked server', 'Threaded server'; seccomp_unotify(2)",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -1,6 +1,6 @@
 //! C4: what its descriptors are.
 
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::watch::{descriptors, fdinfo, flags, socket_in};
 
@@ -15,6 +15,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Non-blocking sockets'; proc_pid_fdinfo(5); UNIX Network Programming 16.6",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -2,7 +2,7 @@
 
 use std::thread::available_parallelism;
 
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::watch::Doing;
 
@@ -16,6 +16,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Threaded server'; UNIX Network Programming 26.1",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

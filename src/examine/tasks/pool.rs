@@ -1,6 +1,6 @@
 //! C5: how many workers there are.
 
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -13,6 +13,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "UNIX Network Programming 30.6 to 30.9",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

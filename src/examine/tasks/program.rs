@@ -1,7 +1,7 @@
 //! C7: a program for each client.
 
 use crate::examine::design::Kind;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -14,6 +14,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Forked server'; inetd(8); UNIX Network Programming 13.5",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -3,7 +3,7 @@
 use crate::examine::design::Kind;
 use crate::examine::faults::habits::{RECEIVE, warmed};
 use crate::examine::server::{Probe, Server};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::watch::{descriptors, socket_in};
 
@@ -18,6 +18,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'I/O multiplexing'; select(2), poll(2), epoll(7); UNIX Network Programming 6.8",
     over: Over::Tcp,
     is_quick: true,
+    on_running: OnRunning::Never,
     run,
 };
 

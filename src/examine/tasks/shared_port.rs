@@ -1,6 +1,6 @@
 //! C6: how many sockets listen on its port.
 
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::watch::sockets;
 
@@ -15,6 +15,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "socket(7), SO_REUSEPORT; The Linux Programming Interface 61.10",
     over: Over::Both,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

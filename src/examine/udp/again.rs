@@ -1,7 +1,7 @@
 //! J2: the second request.
 
 use crate::examine::server::Probe;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -14,6 +14,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'UDP Time Service - Iterative'; UNIX Network Programming 8.3",
     over: Over::Udp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ONCE;
 use crate::examine::log::quoted;
 use crate::examine::loose::Loose;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -19,6 +19,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "RFC 9000 8.1 (three times at most); RFC 8085 6; CISA TA14-017A",
     over: Over::Udp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

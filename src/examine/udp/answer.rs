@@ -1,7 +1,7 @@
 //! J1: the answer, and from where it comes.
 
 use crate::examine::loose::Loose;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "J1",
@@ -13,6 +13,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'UDP Time Service'; udp(7); UNIX Network Programming 8.9",
     over: Over::Udp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -1,7 +1,7 @@
 //! J3: a datagram of no byte.
 
 use super::{ONCE, deliver};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "J3",
@@ -13,6 +13,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'recvfrom'; recv(2); UNIX Network Programming 8.2",
     over: Over::Udp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -2,7 +2,7 @@
 
 use super::{ONCE, deliver};
 use crate::examine::log::quoted;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "J9",
@@ -14,6 +14,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'Never trust the client'; RFC 8085 3",
     over: Over::Udp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

@@ -2,7 +2,7 @@
 
 use super::ONCE;
 use crate::examine::counters;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "J5",
@@ -14,6 +14,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "udp(7), error handling; UNIX Network Programming 8.9",
     over: Over::Udp,
     is_quick: true,
+    on_running: OnRunning::Never,
     run,
 };
 

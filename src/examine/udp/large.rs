@@ -1,7 +1,7 @@
 //! J4: the largest datagram.
 
 use super::{ONCE, deliver};
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "J4",
@@ -14,6 +14,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "recv(2), MSG_TRUNC; udp(7); UNIX Network Programming 2.11",
     over: Over::Udp,
     is_quick: true,
+    on_running: OnRunning::Made,
     run,
 };
 

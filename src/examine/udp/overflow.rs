@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ONCE;
 use crate::examine::counters;
 use crate::examine::loose::Loose;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -18,6 +18,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "slide 'UDP'; udp(7); UNIX Network Programming 8.13",
     over: Over::Udp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

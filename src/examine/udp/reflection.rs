@@ -3,7 +3,7 @@
 use super::ONCE;
 use crate::examine::counters;
 use crate::examine::loose::Loose;
-use crate::examine::{Check, Exam, Outcome, Over, Trouble};
+use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "J6",
@@ -17,6 +17,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     source: "CVE-2024-2169; RFC 862 to 868; CERT CA-1996-01",
     over: Over::Udp,
     is_quick: false,
+    on_running: OnRunning::Never,
     run,
 };
 

@@ -16,7 +16,7 @@ use super::{Check, Outcome, Over, Trouble};
 use crate::net::{Deadline, from_c, to_c};
 use crate::posix::sys_resource::{RLIMIT_NOFILE, getrlimit, rlimit, setrlimit};
 use crate::posix::sys_socket::{AF_INET, SOCK_STREAM, bind, getsockname, socket};
-use crate::report::{Examination, Finding, Identity, Verdict};
+use crate::report::{Examination, Finding, Identity, Role, Verdict};
 use crate::subject::cell::{Isolation, come_back_after, renew_network};
 use crate::subject::gate::{Gate, Sysno, Tap};
 use crate::subject::{Limits, Subject};
@@ -59,7 +59,7 @@ pub enum Port {
 }
 
 /// In a network of its own every port is free.
-const PORT: u16 = 9000;
+pub(super) const PORT: u16 = 9000;
 
 /// A request that takes the server about a second, alone.
 #[derive(Debug, Clone, PartialEq)]
@@ -307,29 +307,41 @@ impl<'a> Exam<'a> {
     fn run(&self, check: &Check) -> Finding {
         self.log.replace(Log::new());
         let begun = Instant::now();
-        let outcome = (check.run)(self).unwrap_or_else(|trouble| match trouble {
-            Trouble::Blocked(what) => Outcome::new(Verdict::Blocked, what),
-            trouble @ Trouble::Died(_) => Outcome::fail(trouble.to_string()),
-            trouble => Outcome::new(Verdict::Broken, trouble.to_string()),
-        });
-        let is_fault = matches!(outcome.verdict, Verdict::Fail | Verdict::Weak);
-        Finding {
-            id: check.id.to_owned(),
-            name: check.name.to_owned(),
-            verdict: outcome.verdict,
-            what: outcome.what,
-            evidence: outcome.evidence,
-            transcript: self.log().lines(),
-            seconds: begun.elapsed().as_secs_f64(),
-            source: check.source.to_owned(),
-            remedy: is_fault.then(|| check.remedy.to_owned()),
-            repeat: self.plan.again.replacen("examine", &format!("examine --only {}", check.id), 1),
-        }
+        let outcome = (check.run)(self);
+        finding(check, outcome, &self.log(), begun, &self.plan.again)
+    }
+}
+
+/// What is reported of a check that has been made.
+pub(super) fn finding<Of>(
+    check: &Check<Of>,
+    outcome: Result<Outcome, Trouble>,
+    log: &Log,
+    begun: Instant,
+    again: &str,
+) -> Finding {
+    let outcome = outcome.unwrap_or_else(|trouble| match trouble {
+        Trouble::Blocked(what) => Outcome::new(Verdict::Blocked, what),
+        trouble @ Trouble::Died(_) => Outcome::fail(trouble.to_string()),
+        trouble => Outcome::new(Verdict::Broken, trouble.to_string()),
+    });
+    let is_fault = matches!(outcome.verdict, Verdict::Fail | Verdict::Weak);
+    Finding {
+        id: check.id.to_owned(),
+        name: check.name.to_owned(),
+        verdict: outcome.verdict,
+        what: outcome.what,
+        evidence: outcome.evidence,
+        transcript: log.lines(),
+        seconds: begun.elapsed().as_secs_f64(),
+        source: check.source.to_owned(),
+        remedy: is_fault.then(|| check.remedy.to_owned()),
+        repeat: again.replacen("examine", &format!("examine --only {}", check.id), 1),
     }
 }
 
 /// A port that nobody has at the moment.
-fn free_port() -> Result<u16, Trouble> {
+pub(super) fn free_port() -> Result<u16, Trouble> {
     let sockfd = socket(AF_INET, SOCK_STREAM, 0)?;
     bind(&sockfd, &to_c(&([127, 0, 0, 1], 0).into()))?;
     let addr = from_c(&getsockname(&sockfd)?);
@@ -486,6 +498,7 @@ pub fn examine(
     let begun = Instant::now();
     let exam = Exam::new(plan, raise_descriptors()?);
     let mut examination = Examination {
+        role: Role::Server,
         server: plan.name.clone(),
         command: plan.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
         isolation: plan.isolation.words(),
@@ -532,6 +545,6 @@ fn raise_descriptors() -> crate::posix::Result<u64> {
 }
 
 /// An error once the user wants an end.
-fn still_wanted() -> crate::posix::Result<()> {
+pub(super) fn still_wanted() -> crate::posix::Result<()> {
     crate::subject::wait_for(&mut Vec::new(), Deadline::after(Duration::ZERO)).map(|_| ())
 }

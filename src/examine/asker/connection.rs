@@ -33,7 +33,7 @@ pub(super) struct Connection {
 /// waits to be greeted.
 const GREETED: (Duration, u32) = (Duration::from_millis(400), 60);
 /// How often in a row one that has said something has to be seen asleep.
-const LOOKS: u32 = 5;
+const LOOKS: u32 = 2;
 /// One that has said something and never sleeps will say no more.
 const BUSY: Duration = Duration::from_secs(1);
 

@@ -236,14 +236,17 @@ impl<'a> ClientExam<'a> {
     /// Finds out over what the client asks, and what its socket is.
     fn kind(&self) -> Result<Kind, Trouble> {
         let (mut kind, mut request, mut scene) = (None, Vec::new(), Vec::new());
-        let (mut addr, mut elsewhere) = (None, None);
+        let (mut addr, mut elsewhere, mut held) = (None, None, None);
         let run = self.play(Open::Both, |client, door| {
             addr = Some(door.addr);
             elsewhere = self.elsewhere();
             let (is_tcp, peer) = if let Some(mut connection) = door.accept()? {
                 connection.until_asked(client)?;
                 request.clone_from(&connection.got);
-                (true, connection.peer)
+                let peer = connection.peer;
+                // Open as long as it is looked at.
+                held = Some(connection);
+                (true, peer)
             } else if let Some(datagram) = door.receive()? {
                 client.until(|| Ok(client.is_at_rest()))?;
                 request.clone_from(&datagram.bytes);
@@ -255,6 +258,7 @@ impl<'a> ClientExam<'a> {
             kind = Some(Kind { is_tcp, identity: identity(client, is_tcp, &peer, &request)? });
             Ok(Step::Enough)
         })?;
+        drop(held);
         let Some(kind) = kind else {
             let at = addr.map_or_else(String::new, |addr| format!(" {addr}"));
             return Err(Trouble::Broken(absent(&run, &at, elsewhere, &scene)));
@@ -270,8 +274,8 @@ impl<'a> ClientExam<'a> {
         let count = |protocol, name| counters::counter(protocol, name).unwrap_or(0);
         match (count("Tcp", "ActiveOpens"), count("Udp", "OutDatagrams")) {
             (0, 0) => None,
-            (0, sent) => Some(format!("it sent datagrams elsewhere: {sent}")),
-            (opened, _) => Some(format!("it connected elsewhere: {opened} times")),
+            (0, sent) => Some(format!("it sent datagrams elsewhere (Udp OutDatagrams: {sent})")),
+            (opened, _) => Some(format!("it connected elsewhere (Tcp ActiveOpens: {opened})")),
         }
     }
 

@@ -64,7 +64,7 @@ impl Asker {
         // For a moment the kernel may still call running who is asleep already.
         let tasks = || watch::tasks(&self.processes());
         let is_seen = || tasks().iter().all(|task| task.doing() != Doing::Running);
-        until(SEEN, || Ok((!self.is_at_rest() || is_seen()).then_some(())))?;
+        until(SEEN, || Ok((self.is_at_rest() && is_seen()).then_some(())))?;
         Ok(scene(tasks()))
     }
 

@@ -9,7 +9,7 @@ use crate::support::{c_program, refused, socklab};
 use crate::{all, lecture, table};
 
 /// The checks that there are.
-fn checks() -> Vec<String> {
+pub(crate) fn checks() -> Vec<String> {
     let output = socklab().args(["examine", "--list"]).output().expect("socklab runs");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     let ids = text
@@ -20,7 +20,7 @@ fn checks() -> Vec<String> {
 }
 
 /// Whether servers can be examined in namespaces of their own here; beside others some checks are BLOCKED.
-fn alone() -> bool {
+pub(crate) fn alone() -> bool {
     let output = examine(&["A2".to_owned()], &[], &c("iterative"));
     let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let isolation = found["isolation"].as_str().unwrap_or_default();
@@ -32,7 +32,7 @@ fn alone() -> bool {
 }
 
 /// Examines a command with some checks, and returns the verdict of each.
-fn verdicts(
+pub(crate) fn verdicts(
     only: &[String],
     options: &[&str],
     command: &[String],
@@ -54,7 +54,7 @@ fn verdicts(
         .collect()
 }
 
-fn examine(only: &[String], options: &[&str], command: &[String]) -> Output {
+pub(crate) fn examine(only: &[String], options: &[&str], command: &[String]) -> Output {
     let mut examiner: Command = socklab();
     examiner.args(["examine", "--json"]).args(options);
     if !only.is_empty() {
@@ -68,7 +68,7 @@ fn c(name: &str) -> Vec<String> {
     [&c_program(name).display().to_string(), "--port", "{port}"].map(String::from).to_vec()
 }
 
-/// The checks of a specimen's row that there are, and that a server is asked.
+/// The checks of a specimen's row that there are, and that a server is asked; the clients' stand in `examined_clients`.
 fn named(row: &table::Row, checks: &[String]) -> Vec<String> {
     row.names.iter().filter(|id| checks.contains(id) && !id.starts_with('K')).cloned().collect()
 }

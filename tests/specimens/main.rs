@@ -24,6 +24,7 @@ mod wire;
 mod clients;
 mod commands;
 mod examined;
+mod examined_clients;
 mod lecture;
 mod look;
 mod table;

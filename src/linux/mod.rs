@@ -10,6 +10,7 @@ pub mod min_ttl;
 pub mod mmsg;
 pub mod net_if;
 pub mod packet_info;
+pub mod pidfd;
 pub mod pipe;
 pub mod prctl;
 pub mod pwritev2;

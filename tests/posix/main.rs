@@ -36,6 +36,7 @@ mod netinet_in;
 /// Linux's `IP_PKTINFO`, which takes the place of BSD's `IP_RECVIF`.
 mod packet_info;
 /// `<poll.h>`: poll.
+mod pidfd_getfd;
 mod poll;
 /// Linux's `<sys/prctl.h>`.
 mod prctl;

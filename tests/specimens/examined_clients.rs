@@ -62,8 +62,9 @@ fn each_sound_client_passes() {
         &commands,
         |command| command.join(" "),
         |command| {
-            // They wait for as long as they are told to.
-            let command = with(command, &["--timeout", "1"]);
+            // They wait for as long as they are told to; the time client three times.
+            let limit = if command.iter().any(|word| word.ends_with("time")) { "1" } else { "2" };
+            let command = with(command, &["--timeout", limit]);
             let mut passed = 0;
             for (id, verdict, why) in verdicts(&[], &["--client"], &command) {
                 assert!(["pass", "n/a"].contains(&verdict.as_str()), "{id} is {verdict}: {why}");
@@ -151,6 +152,31 @@ fn other_protocols() {
     assert_eq!(told(&["--answer", "hello"], &udp), ["n/a", "pass"]);
     let greeted = python("print(socket.create_connection(to).makefile().read())");
     assert_eq!(told(&["--answer", r"220 hello\n"], &greeted), ["pass", "pass"]);
+}
+
+/// A limit that is longer than --wait is no fault; the kernel tells of it.
+#[test]
+fn a_longer_limit() {
+    if !alone() {
+        return;
+    }
+    let sound = with(&c("client/fibonacci"), &["--timeout", "60"]);
+    let polls = "s = socket.create_connection(to, 30)\ns.sendall(b'x')\ns.recv(9)";
+    let selects = "import select\ns = socket.create_connection(to)\ns.sendall(b'x')\nselect.select([s], [], [], 20)";
+    let cases = [
+        (sound, "up to 60 s (SO_RCVTIMEO): --wait 62"),
+        (python(polls), "up to 30 s (p"),
+        (python(selects), "up to 20 s ("),
+    ];
+    all(
+        &cases,
+        |(_, said)| (*said).to_owned(),
+        |(command, said)| {
+            let found = verdicts(&["K5".to_owned()], &["--client"], command);
+            assert_eq!(found[0].1, "info", "{found:?}");
+            assert!(found[0].2.contains(said), "{found:?}");
+        },
+    );
 }
 
 /// The examiner's line, and that it is one: status 2, and nothing left of the command.

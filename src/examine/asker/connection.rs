@@ -31,7 +31,9 @@ pub(super) struct Connection {
 
 /// For how long, and in how many looks, a client that has said nothing is looked at: one that mostly sleeps then
 /// waits to be greeted.
-const GREETED: (Duration, u32) = (Duration::from_millis(400), 60);
+const GREETED: (Duration, u32) = (Duration::from_millis(400), 10);
+/// How often one with a single task goes to sleep if it asks a non-blocking socket again and again.
+const NAPS: u64 = 5;
 /// How often in a row one that has said something has to be seen asleep.
 const LOOKS: u32 = 2;
 /// One that has said something and never sleeps will say no more.
@@ -76,6 +78,7 @@ impl Connection {
     pub(super) fn until_asked(&mut self, client: &Asker) -> Result<(), Trouble> {
         let begun = Instant::now();
         let (mut looks, mut asleep, mut in_a_row) = (0, 0, 0);
+        let naps = client.naps();
         let found = crate::subject::until(client.patience, || {
             let before = self.got.len();
             if let Err(trouble) = self.take() {
@@ -86,7 +89,9 @@ impl Connection {
             asleep += u32::from(is_asleep);
             in_a_row = if is_asleep && self.got.len() == before { in_a_row + 1 } else { 0 };
             let is_over = if self.got.is_empty() {
-                begun.elapsed() >= GREETED.0 && looks >= GREETED.1 && asleep * 2 >= looks
+                let sleeps =
+                    begun.elapsed() >= GREETED.0 && looks >= GREETED.1 && asleep * 2 >= looks;
+                sleeps || client.naps().zip(naps).is_some_and(|(now, then)| now >= then + NAPS)
             } else {
                 in_a_row >= LOOKS || begun.elapsed() >= BUSY
             };

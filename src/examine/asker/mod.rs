@@ -5,6 +5,7 @@ pub(super) mod reply;
 
 mod connection;
 mod door;
+mod limit;
 mod run;
 
 pub(super) mod cut;

@@ -72,10 +72,10 @@ impl Reply {
         run.outputs().any(|output| contains(output, trimmed(&self.strange)))
     }
 
-    /// How many bytes of an answer a client has shown, from its beginning.
+    /// How many bytes of an answer a client has printed, from its beginning; what it says of errors may have digits.
     pub(super) fn part_shown(&self, answer: &[u8], run: &Run) -> usize {
         let text = trimmed(answer);
-        let is_shown = |part: &usize| run.outputs().any(|output| contains(output, &text[..*part]));
+        let is_shown = |part: &usize| contains(&run.stdout, &text[..*part]);
         (1..=text.len()).rev().find(is_shown).unwrap_or(0)
     }
 }

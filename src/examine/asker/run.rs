@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use super::limit::limit;
 use crate::examine::Trouble;
 use crate::examine::log::Log;
 use crate::examine::server::{Sleep, scene, spinning};
@@ -31,6 +32,8 @@ pub(super) struct Run {
     pub(super) scene: Vec<String>,
     /// How much of a CPU it used then, in percent, if it was spinning.
     pub(super) spinning: Option<f64>,
+    /// How long the call would have gone on in which it was blocked then, and what says so.
+    pub(super) limit: Option<(Duration, &'static str)>,
     /// How often it has connected, or sent a datagram.
     pub(super) asked: usize,
     /// How long it was given.
@@ -57,6 +60,12 @@ impl Asker {
     /// Whether every task sleeps.
     pub(super) fn is_at_rest(&self) -> bool {
         watch::tasks(&self.processes()).iter().all(Task::sleeps)
+    }
+
+    /// How often it has gone to sleep; nothing if it has several tasks, which do that for each other.
+    pub(super) fn naps(&self) -> Option<u64> {
+        let processes = self.processes();
+        (watch::tasks(&processes).len() == 1).then(|| watch::naps(&processes))
     }
 
     /// What each task of it is doing, a line each.
@@ -94,6 +103,7 @@ impl Asker {
             Some(status) => self.log.say(format!("the client ends: {status}")),
             None => {
                 run.scene = self.scene()?;
+                run.limit = watch::tasks(&self.processes()).iter().filter_map(limit).max();
                 run.spinning = spinning(|| self.processes(), || self.is_at_rest())?;
                 self.log.say("the client has not ended: it is killed");
             }

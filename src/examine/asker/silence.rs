@@ -3,6 +3,7 @@
 use super::complaint;
 use super::exam::ClientExam;
 use crate::examine::{Check, OfClient, Outcome, Over, Trouble};
+use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check<OfClient> = Check {
     id: "K5",
@@ -23,9 +24,16 @@ fn run(exam: &ClientExam) -> Result<Outcome, Trouble> {
     } else {
         exam.hear(|_client, _door, _datagram| Ok(()))?
     };
-    let line = format!(
-        "it has asked {}",
-        if run.asked == 1 { "once".into() } else { format!("{} times", run.asked) }
-    );
+    let times = if run.asked == 1 { "once".into() } else { format!("{} times", run.asked) };
+    let line = format!("it has asked {times}");
+    // Whoever waits for longer than this waits for a longer limit; a shorter one has passed, and nothing came of it.
+    if let (None, None, Some((limit, by))) = (run.status, run.spinning, run.limit)
+        && limit > run.patience
+    {
+        let (limit, wait) = (limit.as_secs_f32(), limit.as_secs() + 2);
+        let what =
+            format!("it waits for up to {limit} s ({by}): --wait {wait} tells what it does then");
+        return Ok(Outcome::new(Verdict::Info, what).with_all(run.scene).with(line));
+    }
     Ok(complaint(&run, "when the server says nothing").with(line))
 }

@@ -1,5 +1,5 @@
 /* Non-Blocking: Example. Connects, makes the socket non-blocking and asks it again and again, until
-   data comes. */
+   a line has come: TCP may bring it in pieces. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,10 +47,14 @@ int main(int argc, char **argv)
     long limit = timeout.tv_sec * 1000000 + timeout.tv_usec;
     long start = microseconds();
     char buf[1024];
-    ssize_t length;
-    for (;;) {
-        length = recv(sockfd, buf, sizeof buf, 0);
-        if (length != -1) break;
+    size_t received = 0;
+    while (received < sizeof buf && (received == 0 || buf[received - 1] != '\n')) {
+        ssize_t count = recv(sockfd, buf + received, sizeof buf - received, 0);
+        if (count == 0) break;
+        if (count != -1) {
+            received += (size_t)count;
+            continue;
+        }
         if (errno == EINTR) continue;
         if (errno != EAGAIN) client_dies("recv", host, port);
         say("EAGAIN\nEWOULDBLOCK\n");
@@ -62,9 +66,9 @@ int main(int argc, char **argv)
         (void)nanosleep(&ROUND, NULL);
     }
     if (close(sockfd) == -1) die("close");
-    if (length == 0) {
+    if (received == 0) {
         fputs("error: the server closed the connection without a word\n", stderr);
         return 1;
     }
-    say("received: %s\n", printable(buf, (size_t)length));
+    say("received: %s\n", printable(buf, received));
 }

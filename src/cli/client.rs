@@ -49,7 +49,7 @@ The empty datagram may be lost, so up to three are sent.")]
         #[command(flatten)]
         server: Server,
     },
-    /// Connect, then poll a non-blocking socket by hand until data comes
+    /// Connect, then poll a non-blocking socket by hand until a line comes
     #[command(after_help = "\
 Examples:
   socklab client nonblocking mail.example.org 25

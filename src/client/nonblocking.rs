@@ -1,5 +1,5 @@
 //! Non-Blocking: Example. Connects, makes the socket non-blocking and asks it again and again, until
-//! data comes.
+//! a line has come: TCP may bring it in pieces.
 
 use crate::client::connect_to;
 use crate::posix::Result;
@@ -20,12 +20,12 @@ pub enum Event<'a> {
     Connected,
     /// recv() would have blocked: EAGAIN, which is EWOULDBLOCK.
     WouldBlock,
-    /// Data came.
+    /// A line came, or several.
     Received(&'a [u8]),
 }
 
-/// Tells what happens, as long as `tell` returns true, until data comes (returns true) or the end of
-/// file (false). A `timeout` other than zero limits connecting, and then waiting, which ends with EAGAIN.
+/// Tells what happens, as long as `tell` returns true, until what has come ends a line, or the file (returns true), or
+/// the file ends before anything has come (false). A `timeout` other than zero limits connecting, and then waiting, which ends with EAGAIN.
 pub fn watch(
     host: &str,
     port: u16,
@@ -39,9 +39,11 @@ pub fn watch(
     let limited = timeout.tv_sec > 0 || timeout.tv_usec > 0;
     let start = clock_gettime(CLOCK_MONOTONIC)?;
     let mut buf = [0; 1024];
-    let received = loop {
-        match recv(&sockfd, &mut buf, 0) {
-            Ok(count) => break count,
+    let mut received = 0;
+    while received < buf.len() && !buf[..received].ends_with(b"\n") {
+        match recv(&sockfd, &mut buf[received..], 0) {
+            Ok(0) => break,
+            Ok(count) => received += count,
             Err(error) if error.errno() == EINTR => {}
             Err(error) if error.errno() == EAGAIN => {
                 if !tell(Event::WouldBlock) {
@@ -55,7 +57,7 @@ pub fn watch(
             }
             Err(error) => return Err(error),
         }
-    };
+    }
     if received > 0 {
         tell(Event::Received(&buf[..received]));
     }

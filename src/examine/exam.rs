@@ -18,7 +18,7 @@ use super::{Check, Outcome, Over, Trouble};
 use crate::net::{Deadline, from_c, to_c};
 use crate::posix::sys_resource::{RLIMIT_NOFILE, getrlimit, rlimit, setrlimit};
 use crate::posix::sys_socket::{AF_INET, SOCK_STREAM, bind, getsockname, socket};
-use crate::report::{Examination, Finding, Identity, Verdict};
+use crate::report::{Examination, Finding, Identity, Role, Verdict};
 use crate::subject::cell::{Isolation, come_back_after, renew_network};
 use crate::subject::gate::{Gate, Sysno, Tap};
 use crate::subject::{Limits, Reached, Running, Subject};
@@ -83,7 +83,7 @@ pub enum Port {
 }
 
 /// In a network of its own every port is free.
-const PORT: u16 = 9000;
+pub(super) const PORT: u16 = 9000;
 
 /// A request that takes the server about a second, alone.
 #[derive(Debug, Clone, PartialEq)]
@@ -431,13 +431,7 @@ impl<'a> Exam<'a> {
     fn run(&self, check: &Check) -> Finding {
         self.log.replace(Log::new());
         let begun = Instant::now();
-        let make = || {
-            (check.run)(self).unwrap_or_else(|trouble| match trouble {
-                Trouble::Blocked(what) => Outcome::new(Verdict::Blocked, what),
-                trouble @ Trouble::Died(_) => Outcome::fail(trouble.to_string()),
-                trouble => Outcome::new(Verdict::Broken, trouble.to_string()),
-            })
-        };
+        let make = || judged((check.run)(self));
         let outcome = match &self.plan.running {
             None if self.plan.by_inetd && inetd::has_part(check.id) => {
                 Outcome::not_applicable(inetd::PART)
@@ -445,24 +439,44 @@ impl<'a> Exam<'a> {
             Some(running) => self.shared.run(self, running, check.id, make),
             None => make(),
         };
-        let is_fault = matches!(outcome.verdict, Verdict::Fail | Verdict::Weak);
-        Finding {
-            id: check.id.to_owned(),
-            name: check.name.to_owned(),
-            verdict: outcome.verdict,
-            what: outcome.what,
-            evidence: outcome.evidence,
-            transcript: self.log().lines(),
-            seconds: begun.elapsed().as_secs_f64(),
-            source: check.source.to_owned(),
-            remedy: is_fault.then(|| check.remedy.to_owned()),
-            repeat: self.plan.again.replacen("examine", &format!("examine --only {}", check.id), 1),
-        }
+        finding(check, outcome, &self.log(), begun, &self.plan.again)
+    }
+}
+
+/// What a check comes to, if something has kept it from coming to anything too.
+pub(super) fn judged(outcome: Result<Outcome, Trouble>) -> Outcome {
+    outcome.unwrap_or_else(|trouble| match trouble {
+        Trouble::Blocked(what) => Outcome::new(Verdict::Blocked, what),
+        trouble @ Trouble::Died(_) => Outcome::fail(trouble.to_string()),
+        trouble => Outcome::new(Verdict::Broken, trouble.to_string()),
+    })
+}
+
+/// What is reported of a check that has been made.
+pub(super) fn finding<Of>(
+    check: &Check<Of>,
+    outcome: Outcome,
+    log: &Log,
+    begun: Instant,
+    again: &str,
+) -> Finding {
+    let is_fault = matches!(outcome.verdict, Verdict::Fail | Verdict::Weak);
+    Finding {
+        id: check.id.to_owned(),
+        name: check.name.to_owned(),
+        verdict: outcome.verdict,
+        what: outcome.what,
+        evidence: outcome.evidence,
+        transcript: log.lines(),
+        seconds: begun.elapsed().as_secs_f64(),
+        source: check.source.to_owned(),
+        remedy: is_fault.then(|| check.remedy.to_owned()),
+        repeat: again.replacen("examine", &format!("examine --only {}", check.id), 1),
     }
 }
 
 /// A port that nobody has at the moment.
-fn free_port() -> Result<u16, Trouble> {
+pub(super) fn free_port() -> Result<u16, Trouble> {
     let sockfd = socket(AF_INET, SOCK_STREAM, 0)?;
     bind(&sockfd, &to_c(&([127, 0, 0, 1], 0).into()))?;
     let addr = from_c(&getsockname(&sockfd)?);
@@ -622,6 +636,7 @@ pub fn examine(
     let begun = Instant::now();
     let exam = Exam::new(plan, raise_descriptors()?);
     let mut examination = Examination {
+        role: Role::Server,
         server: plan.name.clone(),
         command: plan.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
         isolation: plan.surroundings(),
@@ -676,6 +691,6 @@ fn raise_descriptors() -> crate::posix::Result<u64> {
 }
 
 /// An error once the user wants an end.
-fn still_wanted() -> crate::posix::Result<()> {
+pub(super) fn still_wanted() -> crate::posix::Result<()> {
     crate::subject::wait_for(&mut Vec::new(), Deadline::after(Duration::ZERO)).map(|_| ())
 }

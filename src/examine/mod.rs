@@ -1,5 +1,5 @@
 //! What a server, whichever it is, really does: started, asked by good and bad clients, watched from outside.
-//! One file for each check; [`CHECKS`] is the list of them.
+//! One file for each check; [`CHECKS`] is the list of them. Clients are examined too: [`CLIENT_CHECKS`].
 
 #![forbid(unsafe_code)]
 
@@ -10,6 +10,7 @@ pub mod protocol;
 pub mod server;
 pub mod suite;
 
+mod asker;
 mod clients;
 mod contract;
 mod counters;
@@ -34,10 +35,12 @@ use crate::report::Verdict;
 use crate::subject;
 
 pub use crate::report::GROUPS;
+pub use asker::exam::{ClientExam, ClientPlan, examine_client};
+pub use asker::reply::Reply;
 pub use exam::{Exam, Heaviness, Plan, Port, examine};
 
-/// A question to a server, and all that is to be said about it.
-pub struct Check {
+/// A question to a server, or else to a client ([`OfClient`]), and all that is to be said about it.
+pub struct Check<Of = OfServer> {
     /// Its name in the catalogue: a group's letter and a number.
     pub id: &'static str,
     /// In words.
@@ -52,17 +55,23 @@ pub struct Check {
     pub remedy: &'static str,
     /// The lecture's slide, the manual page, the RFC, the book.
     pub source: &'static str,
-    /// Of which servers it is asked.
+    /// Of which it is asked.
     pub over: Over,
     /// Whether the quick profile has it.
     pub is_quick: bool,
     /// Whether it is made on a server that runs already and isn't ours.
     pub on_running: OnRunning,
     /// Brings it about, looks, and judges.
-    pub run: fn(&Exam) -> Result<Outcome, Trouble>,
+    pub run: Of,
 }
 
-/// Of which servers something is asked.
+/// What is done to a server, by its clients.
+pub type OfServer = fn(&Exam) -> Result<Outcome, Trouble>;
+
+/// What is done to a client, by its server.
+pub type OfClient = fn(&ClientExam) -> Result<Outcome, Trouble>;
+
+/// Of which servers, or clients, something is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Over {
     /// Those of TCP.
@@ -85,7 +94,7 @@ pub enum OnRunning {
     Never,
 }
 
-/// All checks, in the catalogue's order.
+/// All checks of servers, in the catalogue's order.
 pub const CHECKS: &[&Check] = &[
     &contract::ready::CHECK,
     &contract::address::CHECK,
@@ -173,6 +182,18 @@ pub const CHECKS: &[&Check] = &[
     &udp::amplification::CHECK,
     &udp::overflow::CHECK,
     &udp::garbage::CHECK,
+];
+
+/// All checks of clients, likewise.
+pub const CLIENT_CHECKS: &[&Check<OfClient>] = &[
+    &asker::refused::CHECK,
+    &asker::unreachable::CHECK,
+    &asker::pieces::CHECK,
+    &asker::cut::CHECK,
+    &asker::silence::CHECK,
+    &asker::half::CHECK,
+    &asker::whole::CHECK,
+    &asker::stranger::CHECK,
 ];
 
 /// What a check comes to, and why.

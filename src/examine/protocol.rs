@@ -67,10 +67,7 @@ impl Protocol {
     ///
     /// What is wrong with the escapes or the expression, in words.
     pub fn own(send: &str, expect: &str, heavy: Option<&str>) -> Result<Self, Mistake> {
-        let expect = RegexBuilder::new(expect)
-            .unicode(false)
-            .build()
-            .map_err(|error| format!("--expect {expect}: {error}"))?;
+        let expect = expression(expect)?;
         let request = unescape(send).map_err(|what| format!("--send {send}: {what}"))?;
         let heavy = heavy
             .map(|bytes| unescape(bytes).map_err(|what| format!("--heavy {bytes}: {what}")))
@@ -98,6 +95,12 @@ impl Protocol {
             _ => !answer.is_empty(),
         }
     }
+}
+
+/// What `--expect` says: a regular expression on bytes.
+pub(super) fn expression(expect: &str) -> Result<Regex, Mistake> {
+    let built = RegexBuilder::new(expect).unicode(false).build();
+    built.map_err(|error| format!("--expect {expect}: {error}"))
 }
 
 fn fib(n: u32) -> u128 {

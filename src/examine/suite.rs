@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::Trouble;
 use crate::posix::signal::{SIGTERM, kill};
 use crate::report::examination::json;
-use crate::report::{Examination, Suite};
+use crate::report::{Examination, Role, Suite};
 use crate::subject::until;
 
 /// A server of a suite.
@@ -47,7 +47,7 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
         entries.push(Entry { name, command });
     }
     if entries.is_empty() {
-        return Err(String::from("no server in it: a line is a name, a colon and a command"));
+        return Err(String::from("nobody in it: a line is a name, a colon and a command"));
     }
     Ok(entries)
 }
@@ -94,19 +94,20 @@ impl Worker {
         Ok(Self { child, at, said })
     }
 
-    fn found(self, entry: &Entry) -> Examination {
+    fn found(self, role: Role, entry: &Entry) -> Examination {
         let (out, err) = self.said.join().unwrap_or_default();
         json::read(&out).unwrap_or_else(|error| {
             let said = String::from_utf8_lossy(&err).trim().to_owned();
             let why =
                 if said.is_empty() { format!("the examiner's answer: {error}") } else { said };
-            nothing(entry, why)
+            nothing(role, entry, why)
         })
     }
 }
 
-fn nothing(entry: &Entry, why: String) -> Examination {
+fn nothing(role: Role, entry: &Entry, why: String) -> Examination {
     Examination {
+        role,
         server: entry.name.clone(),
         command: entry.command.clone(),
         isolation: String::new(),
@@ -117,13 +118,14 @@ fn nothing(entry: &Entry, why: String) -> Examination {
     }
 }
 
-/// Examines them, `jobs` side by side; `examiner` is the command that examines one and prints JSON, `tell` is called
+/// Examines servers, or clients, `jobs` side by side; `examiner` is the command that examines one and prints JSON, `tell` is called
 /// after each, with how many are done and how many there are.
 ///
 /// # Errors
 ///
 /// Only if the user has ended it; then nothing is left of any.
 pub fn examine_all(
+    role: Role,
     entries: &[Entry],
     examiner: &[OsString],
     jobs: usize,
@@ -141,7 +143,7 @@ pub fn examine_all(
             match Worker::start(examiner, at, entry) {
                 Ok(worker) => working.push(worker),
                 Err(why) => {
-                    found[at] = Some(nothing(entry, why));
+                    found[at] = Some(nothing(role, entry, why));
                     done += 1;
                 }
             }
@@ -154,7 +156,7 @@ pub fn examine_all(
             Ok(Some(number)) => {
                 let worker = working.swap_remove(number);
                 let at = worker.at;
-                found[at] = Some(worker.found(&entries[at]));
+                found[at] = Some(worker.found(role, &entries[at]));
                 done += 1;
                 tell(done, entries.len(), &entries[at]);
             }

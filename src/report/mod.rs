@@ -143,7 +143,36 @@ pub struct Finding {
     pub repeat: String,
 }
 
-/// Which design a server is.
+/// What is examined.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// A server: it is asked.
+    #[default]
+    Server,
+    /// A client: it asks.
+    Client,
+}
+
+impl Role {
+    /// The word that is printed.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+
+    /// What its identity is called.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Server => "design",
+            Self::Client => "kind",
+        }
+    }
+}
+
+/// Which design a server is, or which kind a client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// `forked`, `pool of 4 threads`, `epoll` and so on.
@@ -154,9 +183,12 @@ pub struct Identity {
     pub evidence: Vec<String>,
 }
 
-/// All that was found out about a server.
+/// All that was found out about a server, or a client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Examination {
+    /// What it is.
+    #[serde(default)]
+    pub role: Role,
     /// What the report calls it.
     pub server: String,
     /// How it is started.

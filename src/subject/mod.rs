@@ -1,4 +1,4 @@
-//! A server command under study: started, watched from outside, stopped. Nothing of what it started is
+//! A command under study, a server's mostly: started, watched from outside, stopped. Nothing of what it started is
 //! left when its [`Subject`] is gone.
 
 #![expect(unsafe_code, reason = "what must happen between fork and exec")]
@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -46,7 +46,8 @@ pub use running::Running;
 pub struct Subject {
     /// The command itself, or the process that keeps it.
     child: Child,
-    said: Vec<JoinHandle<Said>>,
+    /// Standard output's, where somebody reads it, and standard error's.
+    said: Vec<Output>,
     kept: Option<Kept>,
 }
 
@@ -59,26 +60,52 @@ struct Kept {
     ended: Option<ExitStatus>,
 }
 
-/// The end of what a command wrote to one of its outputs.
+/// An output of a command, and who reads it.
+struct Output {
+    said: Arc<Mutex<Said>>,
+    reader: JoinHandle<()>,
+}
+
+/// What a command wrote to one of its outputs: the beginning and the end of it.
 #[derive(Default)]
 struct Said {
+    first: Vec<u8>,
     last: Vec<u8>,
 }
 
 impl Said {
+    /// As much as the answer to a client, and a good deal around it.
+    const FIRST: usize = 65536;
     /// As much as a line or two of a last word needs.
-    const ROOM: usize = 4096;
+    const LAST: usize = 4096;
 
-    fn listen(mut output: impl Read) -> Self {
-        let mut said = Self::default();
-        let mut buffer = [0; 65536];
-        while let Ok(length @ 1..) = output.read(&mut buffer) {
-            said.last.extend_from_slice(&buffer[..length]);
-            let surplus = said.last.len().saturating_sub(Self::ROOM);
-            said.last.drain(..surplus);
-        }
-        said
+    fn add(&mut self, bytes: &[u8]) {
+        let room = Self::FIRST - self.first.len();
+        let (first, last) = bytes.split_at(room.min(bytes.len()));
+        self.first.extend_from_slice(first);
+        self.last.extend_from_slice(last);
+        let surplus = self.last.len().saturating_sub(Self::LAST);
+        self.last.drain(..surplus);
     }
+}
+
+impl Output {
+    fn of(mut output: impl Read + Send + 'static) -> Self {
+        let said = Arc::new(Mutex::new(Said::default()));
+        let shared = Arc::clone(&said);
+        let reader = std::thread::spawn(move || {
+            let mut buffer = [0; 65536];
+            while let Ok(length @ 1..) = output.read(&mut buffer) {
+                shared.lock().unwrap_or_else(PoisonError::into_inner).add(&buffer[..length]);
+            }
+        });
+        Self { said, reader }
+    }
+}
+
+fn so_far(said: &Mutex<Said>) -> Vec<u8> {
+    let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+    [&said.first[..], &said.last[..]].concat()
 }
 
 /// Where a server can be reached, and how.
@@ -330,10 +357,24 @@ impl Subject {
 
     /// Ends whatever is left of it, and returns the end of what it wrote.
     pub fn last_words(mut self) -> String {
+        String::from_utf8_lossy(&self.outputs().concat()).into_owned()
+    }
+
+    /// Ends whatever is left of it, and returns what it wrote to each of its outputs, standard error last; of very
+    /// much the beginning and the end.
+    pub fn outputs(&mut self) -> Vec<Vec<u8>> {
         self.kill();
-        let said = self.said.drain(..).filter_map(|said| said.join().ok());
-        let bytes: Vec<u8> = said.flat_map(|said| said.last).collect();
-        String::from_utf8_lossy(&bytes).into_owned()
+        let whole = |Output { said, reader }| {
+            // A thread that only reads does not panic.
+            let _ = reader.join();
+            so_far(&said)
+        };
+        self.said.drain(..).map(whole).collect()
+    }
+
+    /// What it has written to each of its outputs so far, as far as that has been read.
+    pub fn said(&self) -> Vec<Vec<u8>> {
+        self.said.iter().map(|output| so_far(&output.said)).collect()
     }
 
     fn kill(&mut self) {
@@ -412,9 +453,9 @@ fn spawn(mut command: Command) -> Result<Child, Trouble> {
     command.spawn().map_err(|error| Trouble::Start(program, error))
 }
 
-fn listen(child: &mut Child) -> Vec<JoinHandle<Said>> {
-    let stdout = child.stdout.take().map(|out| std::thread::spawn(|| Said::listen(out)));
-    let stderr = child.stderr.take().map(|err| std::thread::spawn(|| Said::listen(err)));
+fn listen(child: &mut Child) -> Vec<Output> {
+    let stdout = child.stdout.take().map(Output::of);
+    let stderr = child.stderr.take().map(Output::of);
     stdout.into_iter().chain(stderr).collect()
 }
 

@@ -35,8 +35,11 @@ mod netdb;
 mod netinet_in;
 /// Linux's `IP_PKTINFO`, which takes the place of BSD's `IP_RECVIF`.
 mod packet_info;
-/// `<poll.h>`: poll.
+/// Linux's `<sys/pidfd.h>`: pidfd_open.
 mod pidfd;
+/// Linux's `<sys/pidfd.h>`: pidfd_getfd.
+mod pidfd_getfd;
+/// `<poll.h>`: poll.
 mod poll;
 /// Linux's `<sys/prctl.h>`.
 mod prctl;

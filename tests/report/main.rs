@@ -73,3 +73,48 @@ fn assert_expected(name: &str, text: &str) {
     let expected = std::fs::read_to_string(&path).unwrap();
     assert!(text == expected, "{} differs from this:\n{text}", path.display());
 }
+
+/// Every form says that it is a client, and what kind; none calls it a server, or what it is a design.
+#[test]
+fn clients_are_called_clients() {
+    use socklab::report::examination::{html, json, junit, tap, text};
+    use socklab::report::{Examination, Style, Suite, matrix};
+
+    let one: &Examination = &samples::client();
+    let suite = &Suite { examinations: vec![one.clone()], seconds: 1.0 };
+    let style = &Style { width: None, colour: false };
+    for (form, says) in [
+        (written(|out| text::write(one, style, out)), "client       ./ask"),
+        (
+            written(|out| text::write(one, style, out)),
+            "kind         UDP client, unconnected socket",
+        ),
+        (written(|out| tap::write([one], out)), "# client: ./ask\n"),
+        (written(|out| tap::write([one], out)), "# kind: UDP client, unconnected socket"),
+        (written(|out| junit::write([one], out)), "name=\"kind\" value=\"UDP client"),
+        (written(|out| html::write(one, out)), "<dt>Kind</dt><dd><strong>UDP client"),
+        (written(|out| json::write(one, out)), "\"role\":\"client\""),
+        (written(|out| matrix::text::write(suite, style, out)), "1 client, 1 check"),
+        (written(|out| matrix::csv::write(suite, out)), "client,status,kind,"),
+        (written(|out| matrix::html::write(suite, out)), "only clients with FAIL"),
+    ] {
+        assert!(form.contains(says), "{says:?} is not in {form}");
+        let body = form.rsplit("<body>").next().unwrap();
+        // In JSON the name of the field is the same for both.
+        let is_json = body.starts_with('{');
+        let body = body.replace("server-0", "an anchor");
+        assert!(is_json || !body.contains("server") && !body.contains("esign "), "{form}");
+    }
+}
+
+/// What an older program has written is read: it knew servers only.
+#[test]
+fn an_examination_without_a_role_is_a_servers() {
+    use socklab::report::Role;
+    use socklab::report::examination::json;
+
+    let text = written(|out| json::write(&samples::lecture(), out));
+    let older = text.replacen("\"role\":\"server\",", "", 1);
+    assert_ne!(older, text);
+    assert_eq!(json::read(older).unwrap().role, Role::Server);
+}

@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use socklab::report::{Examination, Finding, Identity, Suite, Verdict};
+use socklab::report::{Examination, Finding, Identity, Role, Suite, Verdict};
 
 pub(crate) fn finding(id: &str, name: &str, verdict: Verdict, what: &str) -> Finding {
     Finding {
@@ -73,6 +73,7 @@ pub(crate) fn lecture() -> Examination {
         Some("recv() == 0 is the end of the client: close, and accept the next".into());
     findings[6].seconds = 0.97;
     Examination {
+        role: Role::Server,
         server: "python3 fib.py".into(),
         command: lines(&["python3", "fib.py", "{port}"]),
         isolation: "namespaces of its own".into(),
@@ -97,9 +98,26 @@ pub(crate) fn sound() -> Examination {
     examination
 }
 
+/// A client, with one fault.
+pub(crate) fn client() -> Examination {
+    let mut examination = lecture();
+    examination.role = Role::Client;
+    examination.server = "./ask".into();
+    examination.command = lines(&["./ask", "{host}", "{port}"]);
+    examination.identity = Some(Identity {
+        design: "UDP client, unconnected socket".into(),
+        method: "by what the kernel shows of its socket".into(),
+        evidence: lines(&["sends \"time\""]),
+    });
+    let what = "it is not told that the port is closed, and waits";
+    examination.findings = vec![finding("K2", "closed port over UDP", Verdict::Fail, what)];
+    examination
+}
+
 /// A server that could not be examined.
 pub(crate) fn absent() -> Examination {
     Examination {
+        role: Role::Server,
         server: "bert".into(),
         command: lines(&["./bert"]),
         isolation: "none".into(),
@@ -252,6 +270,7 @@ pub(crate) fn any_examination() -> impl Strategy<Value = Examination> {
     let findings = vec(any_finding(), 0..6);
     (any_text(), command, any_text(), identity, findings, trouble, any::<f64>()).prop_map(
         |(server, command, isolation, identity, findings, trouble, seconds)| Examination {
+            role: Role::Server,
             server,
             command,
             isolation,

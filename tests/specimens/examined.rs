@@ -9,7 +9,7 @@ use crate::support::{c_program, refused, socklab};
 use crate::{all, lecture, table};
 
 /// The checks that there are.
-fn checks() -> Vec<String> {
+pub(crate) fn checks() -> Vec<String> {
     let output = socklab().args(["examine", "--list"]).output().expect("socklab runs");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     let ids = text
@@ -54,7 +54,7 @@ pub(crate) fn verdicts(
         .collect()
 }
 
-fn examine(only: &[String], options: &[&str], command: &[String]) -> Output {
+pub(crate) fn examine(only: &[String], options: &[&str], command: &[String]) -> Output {
     let mut examiner: Command = socklab();
     examiner.args(["examine", "--json"]).args(options);
     if !only.is_empty() {
@@ -77,7 +77,7 @@ fn sound(design: &str) -> (Vec<String>, [String; 2]) {
     (command, ["--like".to_owned(), line])
 }
 
-/// The checks of a specimen's row that there are, and that a server is asked.
+/// The checks of a specimen's row that there are, and that a server is asked; the clients' stand in `examined_clients`.
 fn named(row: &table::Row, checks: &[String]) -> Vec<String> {
     row.names.iter().filter(|id| checks.contains(id) && !id.starts_with('K')).cloned().collect()
 }

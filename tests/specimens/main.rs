@@ -25,6 +25,7 @@ mod attached;
 mod clients;
 mod commands;
 mod examined;
+mod examined_clients;
 mod inetd;
 mod lecture;
 mod look;

@@ -17,7 +17,7 @@ const CHECKS: &[(char, u32)] = &[
     ('G', 4),
     ('H', 9),
     ('J', 9),
-    ('K', 7),
+    ('K', 8),
 ];
 
 /// The group that tells where a server can be reached, and needs no specimens.

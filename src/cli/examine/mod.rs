@@ -1,6 +1,7 @@
 //! `socklab examine`: what any server really does.
 
 mod attach;
+mod client;
 mod output;
 mod promised;
 mod suite;
@@ -14,7 +15,9 @@ use clap::Args;
 
 use super::Failure;
 use crate::examine::protocol::{Protocol, Shape};
-use crate::examine::{CHECKS, Check, GROUPS, OnRunning, Plan, Port, examine};
+use crate::examine::{
+    CHECKS, CLIENT_CHECKS, Check, GROUPS, OnRunning, Plan, Port, Trouble, examine,
+};
 use crate::report::{Examination, shell};
 use crate::subject::cell::{Isolation, enter};
 use crate::subject::heed_interrupts;
@@ -28,14 +31,16 @@ Examples:
   socklab examine --claims forked -- ./server --port {port}
   socklab examine --like './reference {port}' -- ./server {port}
   socklab examine --send 'PING\\r\\n' --expect PONG --persistent -- redis-server --port {port}
-  socklab examine --attach $(pidof server)        one that runs already, and that you may break
+  socklab examine --attach 4711                   one that runs already, and that you may break
   socklab examine --inetd --send 'hello\\n' --expect hello -- cat
   socklab examine --suite class.txt --csv class.csv
+  socklab examine --client -- ./client {host} {port}
   socklab examine --explain D12
 
 The server takes its port from {port} in an argument or from the variable PORT, or has the one that --port names. It
-runs in a network of its own where the system allows that, and nothing of it is left. In a suite each line is a name, a
-colon and a command. The exit status is 0 if nothing failed, 1 if something did, 2 if a server could not be examined.")]
+runs in a network of its own where the system allows that, and nothing of it is left. A client takes its server from
+{host} and {port}, or from HOST and PORT, and is answered with a Fibonacci number, over UDP with the time. In a suite each
+line is a name, a colon and a command. The exit status is 0 if nothing failed, 1 if something did, 2 if a server could not be examined.")]
 pub(super) struct Arguments {
     /// A design, which is examined with its C twin; or `-- COMMAND`
     #[arg(value_name = "DESIGN")]
@@ -43,16 +48,19 @@ pub(super) struct Arguments {
     /// How the server is started
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+    /// Examine a client: the examiner plays its server
+    #[arg(long, conflicts_with_all = ["design", "claims", "send", "heavy", "one_shot", "persistent", "attach", "inetd", "like"])]
+    client: bool,
     /// Examine a server that runs already, by its process id; it gets bad clients too: only one that you may break
     #[arg(long, value_name = "PID", conflicts_with_all = ["command", "design", "suite"], value_parser = pid)]
     attach: Option<u32>,
     /// Start the command as inetd does: for each connection, which is its standard input and output
     #[arg(long, requires = "command", conflicts_with_all = ["attach", "suite"])]
     inetd: bool,
-    /// Examine several servers: a file with a name, a colon and a command on each line
+    /// Examine several servers, or clients: a file with a name, a colon and a command on each line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "design"])]
     suite: Option<PathBuf>,
-    /// How many servers of a suite are examined side by side: as many as there are CPUs
+    /// How many of a suite are examined side by side: as many as there are CPUs
     #[arg(long, value_name = "N", requires = "suite", value_parser = jobs)]
     jobs: Option<usize>,
     #[command(flatten)]
@@ -92,10 +100,13 @@ struct Asked {
     #[arg(long, value_name = "COMMAND-LINE", conflicts_with_all = ["attach", "design"], value_parser = command_line)]
     like: Option<CommandLine>,
     /// A good request, with C's escapes; without it the server is asked for fib(10), over UDP for the time
-    #[arg(long, value_name = "BYTES", requires = "expect")]
+    #[arg(long, value_name = "BYTES", requires = "expect", group = "said")]
     send: Option<String>,
-    /// A regular expression for the answer to it
-    #[arg(long, value_name = "REGEX", requires = "send")]
+    /// What a client is answered, with C's escapes
+    #[arg(long, value_name = "BYTES", requires = "client", group = "said")]
+    answer: Option<String>,
+    /// A regular expression for the answer to --send, or for what a client prints when it has its --answer
+    #[arg(long, value_name = "REGEX", requires = "said")]
     expect: Option<String>,
     /// A request that costs the server a second or so
     #[arg(long, value_name = "BYTES", requires = "send")]
@@ -149,7 +160,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(id) = &arguments.explain {
         return explain(id);
     }
-    let checks = selection(arguments)?;
+    if arguments.client {
+        return client::run(arguments);
+    }
+    let checks = selection(arguments, CHECKS)?;
     let protocol = protocol(&arguments.asked)?;
     if let Some(claim) = &arguments.asked.claims
         && crate::server::find(claim).is_none()
@@ -208,7 +222,11 @@ fn prepare_here() -> Result<Isolation, Failure> {
 }
 
 fn one(plan: &Plan, checks: &[&Check]) -> Result<Examination, Failure> {
-    let examined = examine(plan, checks, progress);
+    told(examine(plan, checks, progress))
+}
+
+/// The examination, or what keeps it from being one.
+fn told(examined: Result<Examination, Trouble>) -> Result<Examination, Failure> {
     wipe();
     examined.map_err(|trouble| {
         if trouble.is_interrupt() {
@@ -236,15 +254,27 @@ fn protocol(asked: &Asked) -> Result<Option<Protocol>, Failure> {
     Ok(Some(Protocol { shape, ..own }))
 }
 
-fn selection(arguments: &Arguments) -> Result<Vec<&'static Check>, Failure> {
+/// Those of a list, of servers' checks or clients', that are asked for.
+fn selection<Of>(
+    arguments: &Arguments,
+    all: &'static [&'static Check<Of>],
+) -> Result<Vec<&'static Check<Of>>, Failure> {
     for word in arguments.only.iter().chain(&arguments.skip) {
-        if !CHECKS.iter().any(|check| is_named(check, word)) {
-            return Err(Failure::usage(format!(
-                "error: no check '{word}'; `socklab examine --list` lists them"
-            )));
+        if all.iter().any(|check| is_named(check, word)) {
+            continue;
         }
+        let what = match word.to_ascii_uppercase() {
+            word if CLIENT_CHECKS.iter().any(|check| is_named(check, &word)) => {
+                format!("error: {word} is for clients: give --client")
+            }
+            word if CHECKS.iter().any(|check| is_named(check, &word)) => {
+                format!("error: {word} is for servers, not with --client")
+            }
+            _ => format!("error: no check '{word}'; `socklab examine --list` lists them"),
+        };
+        return Err(Failure::usage(what));
     }
-    let is_asked = |check: &&&Check| {
+    let is_asked = |check: &&&Check<Of>| {
         let named = |words: &[String]| words.iter().any(|word| is_named(check, word));
         let is_wanted = if arguments.only.is_empty() {
             check.is_quick || !arguments.quick
@@ -253,7 +283,7 @@ fn selection(arguments: &Arguments) -> Result<Vec<&'static Check>, Failure> {
         };
         is_wanted && !named(&arguments.skip)
     };
-    let checks: Vec<_> = CHECKS.iter().filter(is_asked).copied().collect();
+    let checks: Vec<_> = all.iter().filter(is_asked).copied().collect();
     if checks.is_empty() {
         return Err(Failure::usage("error: --skip leaves nothing of --only"));
     }
@@ -261,7 +291,7 @@ fn selection(arguments: &Arguments) -> Result<Vec<&'static Check>, Failure> {
 }
 
 /// Whether a word is a check's name, or its group's.
-fn is_named(check: &Check, word: &str) -> bool {
+fn is_named<Of>(check: &Check<Of>, word: &str) -> bool {
     let word = word.to_ascii_uppercase();
     check.id == word || (word.len() == 1 && check.id.starts_with(&word))
 }
@@ -294,7 +324,7 @@ fn again() -> String {
 }
 
 /// Which check is under way, on a terminal only.
-fn progress(done: usize, all: usize, check: &Check) {
+fn progress<Of>(done: usize, all: usize, check: &Check<Of>) {
     if io::stderr().is_terminal() {
         let line = format!("\r\x1b[K{}/{all} {} {}", done + 1, check.id, check.name);
         // Nobody misses it.
@@ -310,30 +340,42 @@ fn wipe() {
 
 fn list() -> Result<(), Failure> {
     let mut out = io::BufWriter::new(io::stdout().lock());
+    fn row<Of>(check: &Check<Of>) -> (&str, &str, bool, OnRunning) {
+        (check.id, check.name, check.is_quick, check.on_running)
+    }
+    let servers = CHECKS.iter().map(|check| row(check));
+    let all: Vec<_> = servers.chain(CLIENT_CHECKS.iter().map(|check| row(check))).collect();
     for (letter, group) in GROUPS {
-        let own = CHECKS.iter().filter(|check| check.id.starts_with(*letter));
-        for (number, check) in own.enumerate() {
+        let own = all.iter().filter(|(id, ..)| id.starts_with(*letter));
+        for (number, (id, name, is_quick, on_running)) in own.enumerate() {
             if number == 0 {
                 writeln!(out, "{letter}  {group}")?;
             }
-            let profile = match (check.is_quick, check.on_running == OnRunning::Never) {
+            let profile = match (is_quick, *on_running == OnRunning::Never) {
                 (true, false) => "",
                 (false, false) => "  (not with --quick)",
                 (true, true) => "  (not with --attach)",
                 (false, true) => "  (not with --quick, nor with --attach)",
             };
-            writeln!(out, "   {:4} {}{profile}", check.id, check.name)?;
+            writeln!(out, "   {id:4} {name}{profile}")?;
         }
     }
     Ok(out.flush()?)
 }
 
 fn explain(id: &str) -> Result<(), Failure> {
-    let Some(check) = CHECKS.iter().find(|check| check.id.eq_ignore_ascii_case(id)) else {
-        return Err(Failure::usage(format!(
+    if let Some(check) = CHECKS.iter().find(|check| check.id.eq_ignore_ascii_case(id)) {
+        return explained(check);
+    }
+    match CLIENT_CHECKS.iter().find(|check| check.id.eq_ignore_ascii_case(id)) {
+        Some(check) => explained(check),
+        None => Err(Failure::usage(format!(
             "error: no check '{id}'; `socklab examine --list` lists them"
-        )));
-    };
+        ))),
+    }
+}
+
+fn explained<Of>(check: &Check<Of>) -> Result<(), Failure> {
     let Check { id, name, does, sees, matters, remedy, source, .. } = check;
     let parts = [
         ("What is done", format!("It {does}.")),

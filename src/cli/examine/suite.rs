@@ -7,6 +7,7 @@ use std::path::Path;
 use super::super::Failure;
 use super::{Arguments, ended};
 use crate::examine::suite::{Entry, examine_all};
+use crate::report::Role;
 use crate::subject::heed_interrupts;
 
 pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
@@ -19,7 +20,8 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let jobs = arguments
         .jobs
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let suite = examine_all(&entries, &examiner, jobs, progress);
+    let role = if arguments.client { Role::Client } else { Role::Server };
+    let suite = examine_all(role, &entries, &examiner, jobs, progress);
     super::wipe();
     let suite = suite.map_err(|trouble| {
         let status = if trouble.is_interrupt() { 130 } else { 2 };
@@ -46,10 +48,12 @@ fn examiner(arguments: &Arguments) -> Result<Vec<OsString>, Failure> {
     option("--like", asked.like.as_ref().map(|like| like.line.clone()));
     option("--send", asked.send.clone());
     option("--expect", asked.expect.clone());
+    option("--answer", asked.answer.clone());
     option("--heavy", asked.heavy.clone());
     option("--only", (!arguments.only.is_empty()).then(|| arguments.only.join(",")));
     option("--skip", (!arguments.skip.is_empty()).then(|| arguments.skip.join(",")));
     let flags = [
+        ("--client", arguments.client),
         ("--quick", arguments.quick),
         ("--one-shot", asked.one_shot),
         ("--persistent", asked.persistent),

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use super::{LOOKS, Server, Sleep};
 use crate::examine::client::{Answer, Client, End, Manner};
 use crate::examine::{Outcome, Trouble};
+use crate::net::Deadline;
 use crate::report::Verdict;
-use crate::subject::Ending;
 use crate::subject::watch::{self, Doing, Task};
+use crate::subject::{Ending, wait_for};
 
 /// What became of a good request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,17 +44,7 @@ const WATCH: Duration = Duration::from_millis(300);
 impl Server {
     /// What each task of it is doing, a line each.
     pub fn scene(&self) -> Vec<String> {
-        let line = |task: Task| {
-            let doing = match task.doing() {
-                Doing::Running => String::from("is running"),
-                Doing::Blocked(call) => format!("is blocked in {call}"),
-                Doing::Elsewhere => String::from("is stopped"),
-                Doing::Ended => return None,
-                Doing::Hidden => String::from("may not be looked at"),
-            };
-            Some(format!("task {} {doing}", task.tid))
-        };
-        self.tasks().into_iter().filter_map(line).take(20).collect()
+        scene(self.tasks())
     }
 
     /// Sends a request on a new connection and returns what became of it.
@@ -167,19 +158,8 @@ impl Server {
         if self.until_at_rest_for(10, self.patience.min(Duration::from_secs(1)))? {
             return Ok(None);
         }
-        // Whoever spins is always seen running, or waiting for a CPU that others have; whoever is only slow is not.
-        let (begun, before) = (Instant::now(), watch::cpu(&self.processes()));
-        let (mut looks, mut awake) = (0, 0);
-        while begun.elapsed() < WATCH || looks < LOOKS {
-            looks += 1;
-            awake += u32::from(!self.is_at_rest());
-            self.pass(Duration::from_millis(1))?;
-        }
-        if awake < looks - looks / 10 {
-            return Ok(None);
-        }
-        let spent = watch::cpu(&self.processes()).saturating_sub(before);
-        let share = spent.as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0;
+        let is_at_rest = || self.is_at_rest();
+        let Some(share) = spinning(|| self.processes(), is_at_rest)? else { return Ok(None) };
         let what = format!("it spins: {share:.0} % of a CPU while nobody asks for anything");
         Ok(Some(Outcome::new(Verdict::Fail, what).with_all(self.scene())))
     }
@@ -196,4 +176,37 @@ impl Server {
         // Waiting for a CPU is waiting too: of what there was to be had, on a busy machine.
         Ok(spent.as_secs_f64() / begun.elapsed().as_secs_f64())
     }
+}
+
+/// What each of some tasks is doing, a line each.
+pub(in crate::examine) fn scene(tasks: Vec<Task>) -> Vec<String> {
+    let line = |task: Task| {
+        let doing = match task.doing() {
+            Doing::Running => String::from("is running"),
+            Doing::Blocked(call) => format!("is blocked in {call}"),
+            Doing::Elsewhere => String::from("is stopped"),
+            Doing::Ended => return None,
+            Doing::Hidden => String::from("may not be looked at"),
+        };
+        Some(format!("task {} {doing}", task.tid))
+    };
+    tasks.into_iter().filter_map(line).take(20).collect()
+}
+
+/// How much of a CPU some processes use, in percent, if they spin: whoever does is always seen running, or waiting
+/// for a CPU that others have; whoever is only slow is not.
+pub(in crate::examine) fn spinning(
+    processes: impl Fn() -> Vec<u32>,
+    is_at_rest: impl Fn() -> bool,
+) -> Result<Option<f64>, Trouble> {
+    let (begun, before) = (Instant::now(), watch::cpu(&processes()));
+    let (mut looks, mut awake) = (0, 0);
+    while begun.elapsed() < WATCH || looks < LOOKS {
+        looks += 1;
+        awake += u32::from(!is_at_rest());
+        wait_for(&mut Vec::new(), Deadline::after(Duration::from_millis(1)))?;
+    }
+    let spent = watch::cpu(&processes()).saturating_sub(before);
+    let share = spent.as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0;
+    Ok((awake >= looks - looks / 10).then_some(share))
 }

@@ -17,6 +17,7 @@ use crate::subject::watch::{self, Task};
 use crate::subject::{Ending, Reached, Running, Subject, until};
 
 pub use health::Probe;
+pub(in crate::examine) use health::{scene, spinning};
 
 /// What there is of the server.
 pub(super) enum Held {
@@ -65,11 +66,11 @@ const IN_VAIN: Duration = Duration::from_millis(100);
 
 /// Since when, and in how many looks in a row, a server has slept.
 #[derive(Default)]
-struct Sleep(Option<(Instant, u32)>);
+pub(in crate::examine) struct Sleep(Option<(Instant, u32)>);
 
 impl Sleep {
     /// One more look; whether it has slept for so long that nothing more will come of it.
-    fn is_long(&mut self, is_asleep: bool) -> bool {
+    pub(in crate::examine) fn is_long(&mut self, is_asleep: bool) -> bool {
         let (since, looks) = self.0.unwrap_or((Instant::now(), 0));
         self.0 = is_asleep.then_some((since, looks + 1));
         is_asleep && since.elapsed() >= STUCK && looks + 1 >= LOOKS

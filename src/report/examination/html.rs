@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use askama::Template;
 
-use super::super::{Examination, Finding, Verdict, shell, visible};
+use super::super::{Examination, Finding, Role, Verdict, shell, visible};
 use super::{duration, groups, lines, remarkable, summary};
 
 /// Writes the page.
@@ -20,6 +20,8 @@ struct Page {
     server: String,
     command: String,
     isolation: String,
+    /// What an identity is called.
+    kind: &'static str,
     design: Option<Design>,
     trouble: Option<String>,
     summary: String,
@@ -120,6 +122,10 @@ fn page(examination: &Examination) -> Page {
         server: visible(&examination.server).into_owned(),
         command: visible(&shell(&examination.command)).into_owned(),
         isolation: visible(&examination.isolation).into_owned(),
+        kind: match examination.role {
+            Role::Server => "Design",
+            Role::Client => "Kind",
+        },
         design: examination.identity.as_ref().map(|identity| Design {
             name: visible(&identity.design).into_owned(),
             method: visible(&identity.method).into_owned(),

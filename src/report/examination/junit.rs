@@ -105,7 +105,7 @@ fn properties<W: Write>(examination: &Examination, writer: &mut Xml<'_, W>) -> i
         ("isolation", examination.isolation.clone()),
     ];
     if let Some(identity) = &examination.identity {
-        rows.push(("design", identity.design.clone()));
+        rows.push((examination.role.kind(), identity.design.clone()));
         rows.push(("method", identity.method.clone()));
         rows.push(("evidence", lines(&identity.evidence).collect::<Vec<_>>().join("; ")));
     }

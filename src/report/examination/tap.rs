@@ -45,10 +45,11 @@ pub fn write<'a>(
 }
 
 fn head(examination: &Examination, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "# server: {}", visible(&examination.server))?;
+    writeln!(out, "# {}: {}", examination.role.word(), visible(&examination.server))?;
     writeln!(out, "# command: {}", visible(&shell(&examination.command)))?;
     if let Some(identity) = &examination.identity {
-        writeln!(out, "# design: {}, {}", visible(&identity.design), visible(&identity.method))?;
+        let (design, method) = (visible(&identity.design), visible(&identity.method));
+        writeln!(out, "# {}: {design}, {method}", examination.role.kind())?;
     }
     writeln!(out, "# isolation: {}", visible(&examination.isolation))
 }

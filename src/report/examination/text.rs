@@ -40,18 +40,19 @@ pub fn write(examination: &Examination, style: &Style, out: &mut impl Write) -> 
 }
 
 fn head(examination: &Examination, style: &Style, out: &mut impl Write) -> io::Result<()> {
-    style.labelled("server", INDENT, &cut(&examination.server), out)?;
+    style.labelled(examination.role.word(), INDENT, &cut(&examination.server), out)?;
     let command = shell(&examination.command);
     if command != examination.server && !command.is_empty() {
         style.labelled("command", INDENT, &cut(&command), out)?;
     }
+    let kind = examination.role.kind();
     match &examination.identity {
         Some(identity) => {
             let design = format!("{}, {}", cut(&identity.design), cut(&identity.method));
-            style.labelled("design", INDENT, &design, out)?;
+            style.labelled(kind, INDENT, &design, out)?;
             list("", &identity.evidence, style, out)?;
         }
-        None => style.labelled("design", INDENT, "not found out", out)?,
+        None => style.labelled(kind, INDENT, "not found out", out)?,
     }
     style.labelled("isolation", INDENT, &cut(&examination.isolation), out)
 }

@@ -11,7 +11,8 @@ pub fn write(suite: &Suite, out: &mut impl Write) -> io::Result<()> {
     let matrix = Matrix::new(suite);
     let mut writer =
         ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(&mut *out);
-    let head = ["server", "status", "design", "seconds", "trouble"].map(String::from);
+    let role = matrix.role();
+    let head = [role.word(), "status", role.kind(), "seconds", "trouble"].map(String::from);
     let counts = Verdict::ALL.map(|verdict| verdict.word().to_owned());
     let checks = matrix.checks.iter().map(|check| harmless(check.id));
     writer.write_record(head.into_iter().chain(counts).chain(checks))?;

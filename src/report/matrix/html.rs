@@ -18,6 +18,8 @@ pub fn write(suite: &Suite, out: &mut impl Write) -> io::Result<()> {
 #[derive(Template)]
 #[template(path = "matrix.html")]
 struct Page {
+    /// What they are.
+    role: &'static str,
     summary: String,
     counts: Vec<Count>,
     checks: Vec<Column>,
@@ -124,5 +126,6 @@ fn page(suite: &Suite) -> Page {
     let rows = rows.collect();
     let all =
         |verdict| suite.examinations.iter().map(|examination| examination.count(verdict)).sum();
-    Page { summary: matrix.summary(suite), counts: counts(all), checks: columns, rows }
+    let (role, summary) = (matrix.role().word(), matrix.summary(suite));
+    Page { role, summary, counts: counts(all), checks: columns, rows }
 }

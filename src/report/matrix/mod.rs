@@ -7,7 +7,7 @@ pub mod text;
 use std::collections::BTreeMap;
 
 use super::examination::{duration, place};
-use super::{Examination, Finding, Suite, Verdict};
+use super::{Examination, Finding, Role, Suite, Verdict};
 
 /// A check that was made with one server at least.
 pub(super) struct Check<'a> {
@@ -56,6 +56,11 @@ impl<'a> Matrix<'a> {
         Self { checks: names.into_values().collect(), rows }
     }
 
+    /// What they are: one suite has servers or clients.
+    pub(super) fn role(&self) -> Role {
+        self.rows.first().map_or(Role::Server, |row| row.examination.role)
+    }
+
     /// How many servers come to this verdict in the check at this place.
     pub(super) fn count(&self, at: usize, verdict: Verdict) -> usize {
         let is_it =
@@ -87,7 +92,7 @@ impl<'a> Matrix<'a> {
         }
         format!(
             "{}, {} in {}{}{}",
-            plural(self.rows.len(), "server"),
+            plural(self.rows.len(), self.role().word()),
             plural(self.checks.len(), "check"),
             duration(suite.seconds),
             if parts.is_empty() { "" } else { ": " },

@@ -38,7 +38,8 @@ pub fn write(suite: &Suite, style: &Style, out: &mut impl Write) -> io::Result<(
     servers(&matrix, &names, style, out)?;
     let failed = matrix.most_failed();
     if matrix.rows.len() > 1 && !failed.is_empty() {
-        writeln!(out, "\n{}", style.strong("failed by most servers"))?;
+        let title = format!("failed by most {}s", matrix.role().word());
+        writeln!(out, "\n{}", style.strong(&title))?;
         for (check, count) in failed.into_iter().take(MOST) {
             let text = format!("{} {}", visible(check.id), visible(check.name));
             style.row(

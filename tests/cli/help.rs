@@ -280,6 +280,27 @@ fn a_mistake_is_one_line_and_status_2() {
             "error: invalid value 'soon' for '--deadline <S>': a time is a number of seconds greater \
              than 0, such as 0.5",
         ),
+        (
+            &["examine", "--client"],
+            "error: no client: give a command behind --, or --suite FILE; `socklab examine --help`",
+        ),
+        (&["examine", "--only", "K1", "--", "x"], "error: K1 is for clients: give --client"),
+        (
+            &["examine", "--client", "--only", "d8", "--", "x"],
+            "error: D8 is for servers, not with --client",
+        ),
+        (
+            &["examine", "--client", "--answer", "\\q", "--", "x"],
+            "error: --answer \\q: \\q is no escape; use \\\\ for a backslash",
+        ),
+        (
+            &["examine", "--client", "--claims", "forked", "--", "x"],
+            "error: the argument '--client' cannot be used with '--claims <DESIGN>'",
+        ),
+        (
+            &["examine", "--answer", "x", "--", "x"],
+            "error: the following required arguments were not provided: --client",
+        ),
         (&["client", "fib", "localhost", "9000", "37"], "error: unexpected argument '37' found"),
         (
             &["client", "nonblocking"],

@@ -349,7 +349,15 @@ impl<'a> Exam<'a> {
     ///
     /// If the server does not answer.
     pub fn heavy(&self) -> Result<Option<&Heaviness>, Trouble> {
-        self.kept(&self.heavy, || weigh(&self.start()?)).map(Option::as_ref)
+        let find = || {
+            let server = self.start()?;
+            let found = weigh(&server)?;
+            match found {
+                Some(heavy) if self.plan.by_inetd && !outweighs(&server, &heavy)? => Ok(None),
+                found => Ok(found),
+            }
+        };
+        self.kept(&self.heavy, find).map(Option::as_ref)
     }
 
     /// Whether the server serves the next client after one that has left without a word, however it feels.
@@ -486,25 +494,44 @@ pub(super) fn free_port() -> Result<u16, Trouble> {
 /// The largest Fibonacci number that is asked for: a lecture's server need not go further.
 const LARGEST: u32 = 45;
 
+/// How long a request takes, if it is answered.
+fn time(server: &Server, request: &[u8]) -> Result<Option<Duration>, Trouble> {
+    let mut client = server.connect()?;
+    let begun = Instant::now();
+    client.send(request)?;
+    let is_answered = loop {
+        match client.hear(server.patience.max(Duration::from_secs(10)))? {
+            Some(answer) if answer.bytes.first().is_some_and(u8::is_ascii_digit) => break true,
+            Some(answer) if !answer.bytes.is_empty() && !server.protocol.is_fibonacci => {
+                break true;
+            }
+            Some(answer) if answer.end == End::Open && answer.bytes.is_empty() => {}
+            _ => break false,
+        }
+    };
+    Ok(is_answered.then(|| begun.elapsed()))
+}
+
+/// So often in a row a costly request has to take longer than a cheap one.
+const PAIRS: usize = 6;
+
+/// Whether a costly request takes at least twice as long as a cheap one, each time that both are asked: where each has
+/// a program started for it, its start may be what takes long.
+fn outweighs(server: &Server, heavy: &Heaviness) -> Result<bool, Trouble> {
+    for _ in 0..PAIRS {
+        let (costly, cheap) =
+            (time(server, &heavy.request)?, time(server, &server.protocol.request)?);
+        if costly.zip(cheap).is_none_or(|(costly, cheap)| costly < cheap * 2) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Finds a request that takes about a second.
 fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
     const ENOUGH: Duration = Duration::from_millis(700);
-    let time = |request: &[u8]| {
-        let mut client = server.connect()?;
-        let begun = Instant::now();
-        client.send(request)?;
-        let is_answered = loop {
-            match client.hear(server.patience.max(Duration::from_secs(10)))? {
-                Some(answer) if answer.bytes.first().is_some_and(u8::is_ascii_digit) => break true,
-                Some(answer) if !answer.bytes.is_empty() && !server.protocol.is_fibonacci => {
-                    break true;
-                }
-                Some(answer) if answer.end == End::Open && answer.bytes.is_empty() => {}
-                _ => break false,
-            }
-        };
-        Ok::<_, Trouble>(is_answered.then(|| begun.elapsed()))
-    };
+    let time = |request: &[u8]| time(server, request);
     match &server.protocol.heavy {
         None => Ok(None),
         Some(Heavy::Bytes(request)) => {
@@ -537,10 +564,7 @@ fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
                     n = LARGEST;
                 }
             }
-            // A program that is started for each client takes its time for whatever it is asked.
-            let cheap = time(&server.protocol.request)?.unwrap_or_default();
-            let least = Duration::from_millis(50).max(cheap * 3);
-            Ok(best.filter(|best| best.alone >= least))
+            Ok(best.filter(|best| best.alone >= Duration::from_millis(50)))
         }
     }
 }

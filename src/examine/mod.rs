@@ -13,12 +13,14 @@ pub mod suite;
 mod asker;
 mod clients;
 mod contract;
+mod costly;
 mod counters;
 mod exam;
 mod faults;
 mod inetd;
 mod leaks;
 mod loose;
+mod plan;
 mod reach;
 mod scale;
 mod service;
@@ -37,7 +39,9 @@ use crate::subject;
 pub use crate::report::GROUPS;
 pub use asker::exam::{ClientExam, ClientPlan, examine_client};
 pub use asker::reply::Reply;
-pub use exam::{Exam, Heaviness, Plan, Port, examine};
+pub use costly::Heaviness;
+pub use exam::{Exam, examine};
+pub use plan::{Plan, Port};
 
 /// A question to a server, or else to a client ([`OfClient`]), and all that is to be said about it.
 pub struct Check<Of = OfServer> {

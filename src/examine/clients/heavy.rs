@@ -1,7 +1,7 @@
 //! D15: a costly request.
 
+use crate::examine::costly::waiting;
 use crate::examine::design::Kind;
-use crate::examine::exam::waiting;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 

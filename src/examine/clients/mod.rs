@@ -23,7 +23,7 @@ pub(super) mod urgent;
 use std::time::{Duration, Instant};
 
 use super::client::{Answer, Client, End};
-use super::exam::Heaviness;
+use super::costly::Heaviness;
 use super::protocol::Protocol;
 use super::server::Server;
 use super::{Exam, Outcome, Trouble};

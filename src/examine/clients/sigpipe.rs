@@ -1,7 +1,7 @@
 //! D12: an answer to somebody who is gone.
 
 use super::{computing, reset, until_computed, until_computing};
-use crate::examine::exam::Heaviness;
+use crate::examine::costly::Heaviness;
 use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::linux::tcp_info::TCP_CLOSE_WAIT;

@@ -1,0 +1,175 @@
+//! Requests that cost the server something.
+
+use std::time::{Duration, Instant};
+
+use super::Trouble;
+use super::client::{Client, End};
+use super::protocol::Heavy;
+use super::server::{Probe, Server};
+use crate::net::Deadline;
+
+/// A request that takes the server about a second, alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heaviness {
+    /// The request.
+    pub request: Vec<u8>,
+    /// How it is named in a report.
+    pub name: String,
+    /// How long it takes alone.
+    pub alone: Duration,
+}
+
+/// The largest Fibonacci number that is asked for: a lecture's server need not go further.
+const LARGEST: u32 = 45;
+
+/// How long a request takes, if it is answered.
+fn time(server: &Server, request: &[u8]) -> Result<Option<Duration>, Trouble> {
+    let mut client = server.connect()?;
+    let begun = Instant::now();
+    client.send(request)?;
+    let is_answered = loop {
+        match client.hear(server.patience.max(Duration::from_secs(10)))? {
+            Some(answer) if answer.bytes.first().is_some_and(u8::is_ascii_digit) => break true,
+            Some(answer) if !answer.bytes.is_empty() && !server.protocol.is_fibonacci => {
+                break true;
+            }
+            Some(answer) if answer.end == End::Open && answer.bytes.is_empty() => {}
+            _ => break false,
+        }
+    };
+    Ok(is_answered.then(|| begun.elapsed()))
+}
+
+/// So often in a row a costly request has to take longer than a cheap one.
+const PAIRS: usize = 6;
+
+/// Whether a costly request takes at least twice as long as a cheap one, each time that both are asked: where each has
+/// a program started for it, its start may be what takes long.
+pub(super) fn outweighs(server: &Server, heavy: &Heaviness) -> Result<bool, Trouble> {
+    for _ in 0..PAIRS {
+        let (costly, cheap) =
+            (time(server, &heavy.request)?, time(server, &server.protocol.request)?);
+        if costly.zip(cheap).is_none_or(|(costly, cheap)| costly < cheap * 2) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Finds a request that takes about a second.
+pub(super) fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
+    const ENOUGH: Duration = Duration::from_millis(700);
+    let time = |request: &[u8]| time(server, request);
+    match &server.protocol.heavy {
+        None => Ok(None),
+        Some(Heavy::Bytes(request)) => {
+            let name = super::log::quoted(request);
+            let alone = time(request)?;
+            Ok(alone.map(|alone| Heaviness { request: request.clone(), name, alone }))
+        }
+        Some(Heavy::Fibonacci) => {
+            let mut best = None;
+            let mut n = 21;
+            while n <= LARGEST {
+                let request = format!("{n}\n").into_bytes();
+                let Some(alone) = time(&request)? else { break };
+                best = Some(Heaviness { request, name: format!("fib({n})"), alone });
+                if alone >= ENOUGH {
+                    break;
+                }
+                // Each step costs 1.618 times the one before.
+                let missing = ENOUGH.as_secs_f64() / alone.as_secs_f64().max(1e-6);
+                let enough = |steps: &u32| 1.618_f64.powi(steps.cast_signed()) >= missing;
+                let steps = (1..).find(enough).unwrap_or(1);
+                n = if alone < Duration::from_millis(20) {
+                    n + steps.clamp(1, 4)
+                } else {
+                    n + steps.max(1)
+                };
+                if n > LARGEST
+                    && best.as_ref().is_some_and(|best| best.name != format!("fib({LARGEST})"))
+                {
+                    n = LARGEST;
+                }
+            }
+            Ok(best.filter(|best| best.alone >= Duration::from_millis(50)))
+        }
+    }
+}
+
+/// How many of some cheap requests wait for costly ones that came before: the order of the answers tells.
+///
+/// # Errors
+///
+/// [`Trouble::Broken`] if the costly requests are not begun, or anything is not answered.
+pub(super) fn waiting(
+    server: &Server,
+    heavy: &Heaviness,
+    costly: usize,
+    cheap: usize,
+) -> Result<usize, Trouble> {
+    let mut first: Vec<Client> = Vec::new();
+    for _ in 0..costly {
+        let client = server.connect()?;
+        client.send(&heavy.request)?;
+        if !server.until(|| Ok(server.has_read(&client)? || client.is_told()?))? {
+            return Err(Trouble::Broken(format!(
+                "the costly request of {} is never read",
+                client.name()
+            )));
+        }
+        // It has begun: between reading and computing others may still come first, at a lock for instance. One that only
+        // waits for something never computes.
+        let (mut busy, mut rested) = (0, 0);
+        server.until(|| {
+            (busy, rested) = if server.is_at_rest() { (0, rested + 1) } else { (busy + 1, 0) };
+            Ok(busy >= 10 || rested >= 40 || client.is_told()?)
+        })?;
+        first.push(client);
+    }
+    let mut probes = Vec::new();
+    for _ in 0..cheap {
+        let probe = server.connect()?;
+        probe.send(&server.protocol.request)?;
+        probes.push(probe);
+    }
+    let is_any_told = || -> Result<bool, Trouble> {
+        Ok(first.iter().map(Client::is_told).collect::<Result<Vec<_>, _>>()?.contains(&true))
+    };
+    if is_any_told()? {
+        return Err(Trouble::Broken(String::from(
+            "a costly request was answered before the cheap ones came",
+        )));
+    }
+    let end = Deadline::after(server.patience + heavy.alone * 20);
+    loop {
+        // Looked at in this order: of what is there at the same time, the costly one was not the later.
+        let is_over = is_any_told()?;
+        let mut waiting = Vec::new();
+        for mut probe in probes {
+            if is_over || !probe.is_told()? {
+                waiting.push(probe);
+            } else if !server.protocol.is_right(&probe.take()?.bytes) {
+                let outcome = server.outcome(&mut probe)?;
+                if outcome != Probe::Right {
+                    let what = format!("beside a costly request a good one is {}", outcome.words());
+                    return Err(Trouble::Broken(what));
+                }
+            }
+        }
+        if is_over {
+            for client in first.iter_mut().chain(&mut waiting) {
+                client.take()?;
+            }
+            return Ok(waiting.len());
+        }
+        probes = waiting;
+        if probes.is_empty() {
+            return Ok(0);
+        }
+        if end.is_over() {
+            return Err(Trouble::Broken(String::from("a costly request was never answered")));
+        }
+        server.pass(Duration::from_millis(1))?;
+    }
+}

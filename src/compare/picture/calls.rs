@@ -36,6 +36,11 @@ pub(super) fn accepted(step: &Step) -> Option<usize> {
     is_one_of(ACCEPTS, step).then(|| outcome(step).strip_prefix("connfd ")?.parse().ok())?
 }
 
+/// Whether the end of its task comes first.
+pub(super) fn never_returns(step: &Step) -> bool {
+    outcome(step) == "?" && !matches!(step.call.as_str(), "exit" | "exit_group")
+}
+
 pub(super) fn end(step: &Step) -> f64 {
     step.at + step.spent
 }

@@ -184,8 +184,9 @@ pub fn normalise(recorded: &[Recorded], root: u32) -> Trace {
         }
         steps.push(step);
     }
+    let open = world.all_open();
     for (name, (pid, step)) in ends {
-        if !world.is_open(name)
+        if !open.contains(&name)
             && let Some(step) = steps.get_mut(&pid).and_then(|steps| steps.get_mut(step))
         {
             step.ended.push(world.mark_of(name));

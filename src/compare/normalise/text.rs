@@ -65,6 +65,8 @@ pub(super) struct Known {
     pub clients: BTreeSet<u32>,
     /// The processes and threads.
     pub tasks: BTreeSet<u32>,
+    /// Those that it has asked for and that are no part of it, with groups and sessions.
+    pub others: BTreeSet<u32>,
 }
 
 /// Whether a call on this descriptor carries what is said between the server and others: there a number means
@@ -112,6 +114,8 @@ pub(super) fn named_in(text: &str, known: &Known, now: f64, is_path: bool) -> St
             Some(String::from("PORT"))
         } else if known.tasks.contains(&number) && (length > 2 || begins("/proc/")) {
             Some(format!("\u{1}p{number}\u{1}"))
+        } else if known.others.contains(&number) && length > 2 {
+            Some(String::from("OUTSIDE"))
         } else {
             None
         };
@@ -277,6 +281,7 @@ mod tests {
             ports: BTreeSet::from([9000, 80]),
             clients: BTreeSet::from([40001]),
             tasks: BTreeSet::from([15962, 7]),
+            ..Known::default()
         };
         for (text, named) in [
             ("\"[15962] from 127.0.0.1:40001\"", "\"[\u{1}p15962\u{1}] from 127.0.0.1:CLIENT\""),

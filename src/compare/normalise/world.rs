@@ -76,6 +76,8 @@ pub(super) struct World {
     /// Which table of descriptors a task uses: threads share one.
     tables: HashMap<u32, usize>,
     open: Vec<BTreeMap<u32, Open>>,
+    /// How many tasks use each table.
+    users: Vec<usize>,
     /// Who is gone.
     exited: BTreeSet<u32>,
     /// The name of each thing that a descriptor was open on, in the order in which they were made.
@@ -103,6 +105,7 @@ impl World {
         world.names = STREAMS.map(String::from).to_vec();
         let stream = |name: usize| (name as u32, Open { name, is_cloexec: false });
         world.open.push((0..STREAMS.len()).map(stream).collect());
+        world.users.push(1);
         world
     }
 
@@ -123,6 +126,11 @@ impl World {
             for arg in &call.args {
                 self.known.ports.extend(numbers_after(arg, "htons(").filter(|&port| port != 0));
             }
+        }
+        if OF_OTHERS.contains(&call.name.as_str())
+            && let Outcome::Returned(value, _) = &call.outcome
+        {
+            self.known.others.extend(value.parse::<u32>().ok().filter(|id| *id > 1));
         }
         if MEETINGS.contains(&call.name.as_str()) {
             for arg in &call.args {
@@ -176,9 +184,11 @@ impl World {
             Some(parent) if is_thread => parent,
             _ => {
                 self.open.push(parent.map(|at| self.open[at].clone()).unwrap_or_default());
+                self.users.push(0);
                 self.open.len() - 1
             }
         };
+        self.users[table] += 1;
         self.tables.insert(pid, table);
         table
     }
@@ -246,10 +256,11 @@ impl World {
     /// A task is gone; with the last one that uses a table all in it is closed.
     pub(super) fn exit(&mut self, pid: u32) {
         let table = self.table(pid);
-        self.exited.insert(pid);
-        let is_used =
-            self.tables.iter().any(|(pid, its)| *its == table && !self.exited.contains(pid));
-        if !is_used {
+        if !self.exited.insert(pid) {
+            return;
+        }
+        self.users[table] -= 1;
+        if self.users[table] == 0 {
             self.released.extend(self.open[table].values().map(|open| open.name));
             self.open[table].clear();
         }
@@ -265,9 +276,9 @@ impl World {
         self.is_kept
     }
 
-    /// Whether anybody has a descriptor for the thing with this number.
-    pub(super) fn is_open(&self, name: usize) -> bool {
-        self.open.iter().any(|table| table.values().any(|open| open.name == name))
+    /// What anybody has a descriptor for, by number of its name.
+    pub(super) fn all_open(&self) -> BTreeSet<usize> {
+        self.open.iter().flat_map(BTreeMap::values).map(|open| open.name).collect()
     }
 
     pub(super) fn call(&mut self, pid: u32, call: &Call, at: f64) -> String {
@@ -350,10 +361,12 @@ impl World {
             for arg in args.iter_mut().take(*most) {
                 // Of a group, what it is called after.
                 let (sign, number) = arg.strip_prefix('-').map_or(("", &**arg), |rest| ("-", rest));
-                if let Ok(pid) = number.parse::<u32>()
-                    && self.tasks.contains_key(&pid)
-                {
-                    *arg = format!("{sign}{MARK}p{pid}{MARK}");
+                match number.parse::<u32>() {
+                    Ok(pid) if self.tasks.contains_key(&pid) => {
+                        *arg = format!("{sign}{MARK}p{pid}{MARK}");
+                    }
+                    Ok(pid) if pid > 1 => *arg = format!("{sign}OUTSIDE"),
+                    _ => {}
                 }
             }
         }

@@ -11,6 +11,9 @@ pub(super) const SENDS: &[&str] = &["sendto", "sendmsg", "sendmmsg", "write", "w
 /// The calls that make a task.
 pub(super) const MAKERS: &[&str] = &["clone", "clone3", "fork", "vfork"];
 
+/// The beginning of what stands for the name of a step that stands for many.
+pub(super) const AGAIN: &str = "× ";
+
 pub(super) fn is_one_of(names: &[&str], step: &Step) -> bool {
     names.contains(&step.call.as_str())
 }

@@ -7,12 +7,13 @@ mod causes;
 use std::collections::HashMap;
 
 use super::align;
-use super::normalise::{Task, Trace};
+use super::normalise::{Step, Task, Trace};
 use crate::report::comparison::{Comparison, Pair};
+use crate::report::repeats::{Part, repeats};
 use crate::report::sequence::{Arrow, Bar, Cause, Edge, Kind, Lane, Party, Sequence};
 
 use bars::{act, bar, start};
-use calls::{MAKERS, is_one_of, never_returns, outcome};
+use calls::{AGAIN, MAKERS, is_one_of, never_returns, outcome};
 use causes::{Run, Wait};
 
 /// Two runs, with their commands, and what [`align::align`] has found, as they are shown.
@@ -26,8 +27,37 @@ pub fn comparison(runs: [(&str, &Trace); 2], found: &align::Comparison) -> Compa
     }
 }
 
+/// A run in which what a task does again and again is one step.
+fn folded(trace: &Trace) -> Trace {
+    let mut trace = trace.clone();
+    for task in &mut trace.tasks {
+        let same = |one: &Step, other: &Step| one.text == other.text;
+        let steps = &task.steps;
+        let parts = repeats(steps, same).into_iter().map(|part| match part {
+            Part::Once(at) => steps[at].clone(),
+            Part::Again { from, period, times } => {
+                let (first, last) = (&steps[from], &steps[from + period * times - 1]);
+                let names: Vec<&str> =
+                    steps[from..from + period].iter().map(|step| step.call.as_str()).collect();
+                let text = format!("{}: {times} times more", names.join(", "));
+                let call = format!("{AGAIN}{times}");
+                Step {
+                    call,
+                    text,
+                    at: first.at,
+                    spent: calls::end(last) - first.at,
+                    ..Step::default()
+                }
+            }
+        });
+        task.steps = parts.collect();
+    }
+    trace
+}
+
 /// A run as a sequence; the title is its command.
 pub fn sequence(title: &str, trace: &Trace) -> Sequence {
+    let trace = &folded(trace);
     let tasks = in_groups(trace);
     let run = Run { trace, tasks };
     let mut lanes: Vec<Lane> = Vec::new();
@@ -327,6 +357,25 @@ mod tests {
             pair("child 1 exit", "a"),
         ];
         assert_eq!(found(&sequence, Cause::Data), data);
+    }
+
+    #[test]
+    fn what_comes_again_and_again_is_one_bar() {
+        let mut text =
+            String::from("100.0 socket(AF_INET, SOCK_STREAM, IPPROTO_IP) = 3<TCP:[1]> <0.001>\n");
+        for round in 0..1000 {
+            let at = 101.0 + f64::from(round) / 1000.0;
+            text.push_str(&format!(
+                "{at} accept(3<TCP:[127.0.0.1:9000]>, NULL, NULL) = -1 EAGAIN (Resource temporarily unavailable) <0.0001>\n"
+            ));
+        }
+        text.push_str("103.0 close(3<TCP:[127.0.0.1:9000]>) = 0 <0.001>\n");
+        let sequence = sequence("server", &trace(&[(1, &text)], Vec::new()));
+        let bars = &sequence.lanes.last().expect("a server").bars;
+        let said: Vec<&str> = bars.iter().map(|bar| bar.label.as_str()).collect();
+        assert_eq!(said, ["socket", "accept", "× 999", "close"]);
+        assert_eq!(bars[2].kind, Kind::Again);
+        assert!(bars[2].text.starts_with("accept: 999 times more"));
     }
 
     #[test]

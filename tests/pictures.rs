@@ -95,7 +95,7 @@ fn a_forked_and_a_threaded_server_look_different() {
     }
     // The parent and six children of each run, and one that the legend shows.
     assert_eq!(shapes(&forked, "frame process"), 2 * 7 + 1);
-    assert_eq!(shapes(&forked, "thread"), 1);
+    assert_eq!(shapes(&forked, "thread"), 0);
     // One process each, and all threads in it.
     assert_eq!(shapes(&threaded, "frame process"), 2 + 1);
     assert!(shapes(&threaded, "thread") > 2 * 6);

@@ -15,7 +15,10 @@ use crate::compare::picture;
 use crate::compare::record::{self, Plan, record};
 use crate::compare::script;
 use crate::report::comparison::html::html;
+use crate::report::comparison::{by_call, excerpt, excerpts, in_parts};
+use crate::report::repeats::Part;
 use crate::report::sequence::svg::svg;
+use crate::report::wrap;
 use crate::server::{Pool, find};
 use crate::subject::heed_interrupts;
 
@@ -23,6 +26,7 @@ use crate::subject::heed_interrupts;
 #[command(after_help = "\
 Examples:
   socklab compare forked                         a design and its C twin
+  socklab compare forked -- ./mine {port}        a design and a twin of one's own
   socklab compare -- ./mine {port} -- ./yours {port}
   socklab compare --all threaded                 what is equal too
   socklab compare --script clients.txt select
@@ -32,10 +36,10 @@ Each is started under strace, asked by the same clients, one after the other, an
 in an argument, and the variable PORT, are a free port; a server may take any other. The exit status is 1 if
 they differ for no reason that is known.")]
 pub(super) struct Arguments {
-    /// A design, which is compared with its C twin; or `-- COMMAND -- COMMAND`
+    /// A design, which is compared with its C twin, or with `-- COMMAND`; or else `-- COMMAND -- COMMAND`
     #[arg(value_name = "DESIGN", required_unless_present_any = ["commands", "table"])]
     design: Option<String>,
-    /// Two commands, with `--` before each
+    /// Two commands, with `--` before each; behind a design, one
     #[arg(last = true, value_name = "COMMAND")]
     commands: Vec<OsString>,
     /// Show what is equal too
@@ -183,18 +187,28 @@ fn twins(name: &str) -> Result<Commands, Failure> {
     };
     // Behind the name of the design stand the options.
     let other = [OsString::from(twin)].into_iter().chain(one[3..].iter().cloned()).collect();
+    Ok((one, other, known(name, &[])))
+}
+
+/// What is known to differ between a design and a twin.
+fn known(name: &str, more: &[&str]) -> Vec<Accepted> {
     let is_pool = find(name).is_some_and(|found| found.promises.pool == Pool::Processes);
     let pools = if is_pool { "pools" } else { "" };
-    Ok((one, other, accepted(TWINS, &[name, pools, "servers", "all"])))
+    accepted(TWINS, &[&[name, pools, "servers", "all"], more].concat())
 }
 
 fn commands(arguments: &Arguments) -> Result<Commands, Failure> {
     if let Some(name) = &arguments.design {
-        let found = twins(name)?;
-        if !arguments.commands.is_empty() {
-            return Err(Failure::usage("error: a design or two commands, not both"));
+        let own = &arguments.commands;
+        if own.is_empty() {
+            return twins(name);
         }
-        return Ok(found);
+        if own.iter().any(|word| word == "--") {
+            return Err(Failure::usage(
+                "error: a design and one command, or two commands, not both: DESIGN -- COMMAND ...",
+            ));
+        }
+        return Ok((listening(name)?, own.clone(), known(name, &["commands"])));
     }
     let mut halves = arguments.commands.split(|word| word == "--");
     match (halves.next(), halves.next(), halves.next()) {
@@ -214,10 +228,9 @@ pub(super) fn read_script(path: &PathBuf) -> Result<Vec<script::Step>, Failure> 
 
 fn print(comparison: &Comparison, all: bool) -> io::Result<()> {
     let width = terminal_width();
-    let column = (width - 3) / 2;
+    let column = (width.unwrap_or(PIPE) - 3) / 2;
     let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let cell = |text: Option<&String>| fit(text.map_or("", String::as_str), column);
     for pair in &comparison.tasks {
         let equal = pair.rows.iter().filter(|row| row.verdict == Verdict::Equal).count();
         writeln!(out, "{}: {equal} of {} equal", pair.role, pair.rows.len())?;
@@ -226,40 +239,104 @@ fn print(comparison: &Comparison, all: bool) -> io::Result<()> {
                 let helpers = if pair.role == "parent" { comparison.helpers[side] } else { 0 };
                 start(pair.started[side].unwrap_or(0), helpers)
             };
-            writeln!(out, "{} | {}", fit(&started(0), column), started(1))?;
+            writeln!(
+                out,
+                "{} | {}",
+                fit(&started(0), column),
+                fit(&started(1), column).trim_end()
+            )?;
         }
-        for row in &pair.rows {
-            if row.verdict == Verdict::Equal && !all {
-                continue;
-            }
-            let (mark, before, after) = match (&row.verdict, colour) {
-                (Verdict::Equal, _) => ('|', "", ""),
-                (Verdict::Accepted(_), true) => ('~', "\x1b[2m", "\x1b[0m"),
-                (Verdict::Accepted(_), false) => ('~', "", ""),
-                (Verdict::Differs, true) => ('!', "\x1b[1m", "\x1b[0m"),
-                (Verdict::Differs, false) => ('!', "", ""),
-            };
-            let Row { left, right, .. } = row;
-            let line = format!("{} {mark} {}", cell(left.as_ref()), cell(right.as_ref()));
-            writeln!(out, "{before}{}{after}", line.trim_end())?;
-            if let Verdict::Accepted(reason) = &row.verdict {
-                writeln!(out, "{before}    accepted: {reason}{after}")?;
+        let is_shown = |row: &Row| all || row.verdict != Verdict::Equal;
+        for part in in_parts(&pair.rows) {
+            match part {
+                Part::Once(at) if is_shown(&pair.rows[at]) => {
+                    line(&pair.rows[at], column, colour, width, &mut out)?;
+                }
+                Part::Again { from, period, times }
+                    if pair.rows[from..from + period].iter().any(is_shown) =>
+                {
+                    let rows = if period == 1 { "the row" } else { &format!("the {period} rows") };
+                    writeln!(out, "    {rows} above, {times} times more")?;
+                }
+                _ => {}
             }
         }
     }
-    writeln!(
-        out,
-        "\n{:24} {:>7} {:>7} {:>12} {:>12}",
-        "calls", "left", "right", "left ms", "right ms"
-    )?;
-    for count in &comparison.calls {
-        let [one, other] = count.made;
-        let [left, right] = count.spent.map(|seconds| seconds * 1e3);
-        let mark = if one == other { "" } else { " !" };
-        writeln!(out, "{:24} {one:>7} {other:>7} {left:>12.3} {right:>12.3}{mark}", count.call)?;
-    }
+    counts(comparison, width, colour, &mut out)?;
     writeln!(out, "{}", if comparison.is_equal() { "equal" } else { "different" })?;
     out.flush()
+}
+
+/// A row, and below it the reason.
+fn line(
+    row: &Row,
+    column: usize,
+    colour: bool,
+    width: Option<usize>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let (mark, before) = match &row.verdict {
+        Verdict::Equal => ('|', ""),
+        Verdict::Accepted(_) => ('~', DIM),
+        Verdict::Differs => ('!', "\x1b[1m"),
+    };
+    let paint = |text: &str| match before {
+        "" => text.to_owned(),
+        _ if !colour => text.to_owned(),
+        code => format!("{code}{text}\x1b[0m"),
+    };
+    let text = |text: &Option<String>| {
+        text.as_ref().map_or(String::new(), |text| super::printable(text.as_bytes()))
+    };
+    let (left, right) = (text(&row.left), text(&row.right));
+    // Of a difference that is known the reason says what it is in.
+    let is_sought = row.verdict == Verdict::Differs && !left.is_empty() && !right.is_empty();
+    let [left, right] = if is_sought {
+        excerpts(&left, &right, column)
+    } else {
+        [left, right].map(|text| excerpt(&text, column))
+    };
+    let both = format!("{} {mark} {right}", fit(&left, column));
+    writeln!(out, "{}", paint(both.trim_end()))?;
+    if let Verdict::Accepted(reason) = &row.verdict {
+        let lines = wrap(&format!("accepted: {reason}"), width.map(|width| width - 4));
+        lines.iter().try_for_each(|line| writeln!(out, "{}", paint(&format!("    {line}"))))?;
+    }
+    Ok(())
+}
+
+const DIM: &str = "\x1b[2m";
+
+/// How often each call was made; where there is room, how long it took too.
+fn counts(
+    comparison: &Comparison,
+    width: Option<usize>,
+    colour: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let marks = by_call(comparison.tasks.iter().flat_map(|pair| &pair.rows));
+    let is_wide = width.is_none_or(|width| width >= 68);
+    let name = width.map_or(24, |width| 24.min(width.saturating_sub(18)));
+    let row = |name: &str, made: [String; 2], spent: [String; 2]| {
+        let ([one, other], [left, right]) = (made, spent);
+        let times = if is_wide { format!(" {left:>12} {right:>12}") } else { String::new() };
+        format!("{name} {one:>7} {other:>7}{times}")
+    };
+    let heads = [["left", "right"], ["left ms", "right ms"]].map(|heads| heads.map(String::from));
+    let [made, spent] = heads;
+    writeln!(out, "\n{}", row(&fit("calls", name), made, spent))?;
+    for count in &comparison.calls {
+        let spent = count.spent.map(|seconds| format!("{:.3}", seconds * 1e3));
+        let made = count.made.map(|made| made.to_string());
+        let line = row(&fit(&count.call, name), made, spent);
+        match marks.get(&count.call) {
+            _ if count.made[0] == count.made[1] => writeln!(out, "{line}")?,
+            Some('!') => writeln!(out, "{line} !")?,
+            _ if colour => writeln!(out, "{DIM}{line} ~\x1b[0m")?,
+            _ => writeln!(out, "{line} ~")?,
+        }
+    }
+    Ok(())
 }
 
 /// The start of a server, with what it made use of, in one line.
@@ -270,18 +347,24 @@ pub(super) fn start(calls: usize, helpers: usize) -> String {
     }
 }
 
-/// As wide as the terminal, or 100.
-pub(super) fn terminal_width() -> usize {
-    let table = comfy_table::Table::new();
-    table.width().map_or(100, |width| usize::from(width).max(40))
+/// How wide a line is where nobody says it.
+pub(super) const PIPE: usize = 100;
+
+/// As wide as the terminal, or as COLUMNS says; none where neither does.
+pub(super) fn terminal_width() -> Option<usize> {
+    let said = || std::env::var("COLUMNS").ok()?.parse::<usize>().ok().filter(|&width| width > 0);
+    let width = match comfy_table::Table::new().width() {
+        Some(0) => Some(said().unwrap_or(80)),
+        Some(width) => Some(usize::from(width)),
+        None if io::stdout().is_terminal() => Some(said().unwrap_or(80)),
+        None => said(),
+    };
+    width.map(|width| width.max(40))
 }
 
 /// A text cut or filled to a width.
 pub(super) fn fit(text: &str, width: usize) -> String {
-    let text = super::printable(text.as_bytes());
+    let text = excerpt(&super::printable(text.as_bytes()), width);
     let length = text.chars().count();
-    if length <= width {
-        return text + &" ".repeat(width - length);
-    }
-    text.chars().take(width - 3).collect::<String>() + "..."
+    text + &" ".repeat(width.saturating_sub(length))
 }

@@ -8,9 +8,12 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Failure;
-use super::compare::{fit, listening, read_script, recorded, start, terminal_width};
-use crate::compare::explain::{Explained, explain};
+use super::compare::{PIPE, fit, listening, read_script, recorded, start, terminal_width};
+use crate::compare::explain::{Explained, ExplainedStep, explain};
 use crate::compare::record::Plan;
+use crate::report::comparison::least;
+use crate::report::repeats::{Part, repeats};
+use crate::report::wrap;
 use crate::subject::heed_interrupts;
 
 #[derive(Args)]
@@ -60,11 +63,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn print(explained: &Explained) -> io::Result<()> {
-    // The words are for reading: rather the call is cut.
-    let column = (terminal_width() - 11) / 2;
+    let width = terminal_width();
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let first = explained.tasks.iter().flat_map(|task| task.steps.first());
-    let begin = first.map(|step| step.step.at).fold(f64::INFINITY, f64::min);
     for task in &explained.tasks {
         let calls = task.steps.iter().filter(|step| !step.step.call.is_empty()).count();
         writeln!(out, "{}: {calls} calls", task.role)?;
@@ -72,12 +72,40 @@ fn print(explained: &Explained) -> io::Result<()> {
             let helpers = if task.role == "parent" { explained.helpers } else { 0 };
             writeln!(out, "{:9} {}", "", start(task.started, helpers))?;
         }
-        for step in &task.steps {
-            let at = (step.step.at - begin) * 1e3;
-            let words = step.words.as_deref().unwrap_or_default();
-            let line = format!("{at:9.3} {} {words}", fit(&step.step.text, column));
-            writeln!(out, "{}", line.trim_end())?;
+        let same = |one: &ExplainedStep, other: &ExplainedStep| one.step.text == other.step.text;
+        for part in repeats(&task.steps, same) {
+            match part {
+                Part::Once(at) => line(&task.steps[at], width, &mut out)?,
+                Part::Again { from, period, times } => {
+                    let last = &task.steps[from + period * times - 1].step;
+                    let calls = if period == 1 { "this" } else { &format!("these {period}") };
+                    let until = (last.at + last.spent) * 1e3;
+                    writeln!(out, "{:9} ({calls} {times} times more, until {until:.3})", "")?;
+                }
+            }
         }
     }
     out.flush()
+}
+
+/// An event with its words beside it, or below it where the terminal is narrow.
+fn line(step: &ExplainedStep, width: Option<usize>, out: &mut impl Write) -> io::Result<()> {
+    let at = step.step.at * 1e3;
+    let words = step.words.as_deref().unwrap_or_default();
+    let all = width.unwrap_or(PIPE);
+    // The words are for reading: rather the call is cut, but not what came of it.
+    let column = (all - 11) / 2;
+    if all < 70 || width.is_some() && least(&step.step.text).is_some_and(|least| least > column) {
+        writeln!(out, "{at:9.3} {}", fit(&step.step.text, all - 10).trim_end())?;
+        let indent = if all < 70 { 12 } else { column + 11 };
+        let words = wrap(words, Some(all - indent));
+        let mut words = words.iter().filter(|words| !words.is_empty());
+        return words.try_for_each(|words| writeln!(out, "{:indent$}{words}", ""));
+    }
+    let words = wrap(words, width.map(|width| width - column - 11));
+    let mut words = words.iter();
+    let first = words.next().map_or("", String::as_str);
+    let begin = format!("{at:9.3} {} {first}", fit(&step.step.text, column));
+    writeln!(out, "{}", begin.trim_end())?;
+    words.try_for_each(|words| writeln!(out, "{:1$}{words}", "", column + 11))
 }

@@ -300,7 +300,7 @@ mod tests {
         let step = |text: &&str| {
             let call = if text.starts_with(['-', '+']) { "" } else { text };
             let call = call.split('(').next().unwrap_or_default().to_owned();
-            Step { call, text: (*text).to_owned(), at: 0.0, spent: 0.0 }
+            Step { call, text: (*text).to_owned(), ..Step::default() }
         };
         let steps = lines.iter().map(step).collect();
         let task = Task { role: String::from("child 1"), started: 0, steps };

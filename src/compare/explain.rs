@@ -35,12 +35,14 @@ pub struct ExplainedStep {
     pub words: Option<String>,
 }
 
-/// Puts a trace into words.
+/// Puts a trace into words, with times since the first socket for clients.
 pub fn explain(trace: &Trace) -> Explained {
+    let first = trace.tasks.iter().filter_map(|task| task.steps.first());
+    let begin = first.map(|step| step.at).fold(f64::INFINITY, f64::min);
     let tasks = trace.tasks.iter().map(|task| {
         let explained = task.steps.iter().map(|step| {
-            let words = words(trace, &task.role, step);
-            ExplainedStep { step: step.clone(), words }
+            let words = words(&task.role, step);
+            ExplainedStep { step: Step { at: step.at - begin, ..step.clone() }, words }
         });
         ExplainedTask { role: task.role.clone(), started: task.started, steps: explained.collect() }
     });
@@ -49,7 +51,7 @@ pub fn explain(trace: &Trace) -> Explained {
 
 /// A call, who makes it and in which trace.
 struct Scene<'a> {
-    trace: &'a Trace,
+    step: &'a Step,
     role: &'a str,
     name: &'a str,
     args: Vec<String>,
@@ -57,31 +59,69 @@ struct Scene<'a> {
     came: &'a str,
 }
 
-fn words(trace: &Trace, role: &str, step: &Step) -> Option<String> {
+fn words(role: &str, step: &Step) -> Option<String> {
     if step.call.is_empty() {
-        return event(&step.text).map(String::from);
+        return event(&step.text).map(|words| words + &with_it(step));
     }
     let (name, rest) = step.text.split_once('(')?;
     let (args, rest) = arguments(rest)?;
     let came = rest.trim_start().strip_prefix("= ")?;
-    Scene { trace, role, name, args, came }.words()
+    Scene { step, role, name, args, came }.words()
 }
 
 /// Of a signal or of an end.
-fn event(text: &str) -> Option<&'static str> {
+fn event(text: &str) -> Option<String> {
     let word = text.trim_matches(['-', '+', ' ']);
-    Some(match word {
+    if let Some(signal) = word.strip_prefix("killed by ") {
+        let why = match signal.split(' ').next().unwrap_or_default() {
+            "SIGSEGV" | "SIGBUS" => ": it has touched memory that is not its own",
+            "SIGABRT" => ": it has given up by itself, as by abort()",
+            "SIGFPE" => ": it has divided by zero, or the like",
+            "SIGILL" => ": it has met no instruction",
+            "SIGKILL" => ": somebody has killed it",
+            "SIGPIPE" => ": it has written to somebody who is gone",
+            "SIGINT" | "SIGTERM" => ", as it was asked to",
+            _ => "",
+        };
+        return Some(format!("is gone, by a signal{why}"));
+    }
+    let words = match word {
         "SIGINT" => "is asked to stop, as by Ctrl-C",
         "SIGTERM" => "is asked to stop",
+        "SIGHUP" => "is told that its terminal is gone",
+        "SIGQUIT" => "is asked to stop and to leave a core",
         "SIGCHLD" => "learns that a child has ended",
         "SIGPIPE" => "has written to somebody who is gone",
         "SIGALRM" => "an alarm that it has set",
+        "SIGSEGV" | "SIGBUS" => "has touched memory that is not its own",
+        "SIGABRT" => "gives up, as by abort()",
+        "SIGFPE" => "has divided by zero, or the like",
+        "SIGILL" => "has met no instruction",
+        "SIGIO" => "something has come at a descriptor",
+        "SIGURG" => "urgent data have come",
+        "SIGCONT" => "goes on",
+        "SIGUSR1" | "SIGUSR2" => "a signal whose meaning the program defines",
         _ if word.starts_with("exited with 0") => "is gone",
         _ if word.starts_with("exited with ") => "is gone, with a failure",
-        _ if word.starts_with("killed by ") => "is gone, by a signal",
         _ if word.starts_with("stopped by ") => "stands still until SIGCONT",
         _ => return None,
-    })
+    };
+    Some(words.to_owned())
+}
+
+/// The connections that end with a process.
+fn with_it(step: &Step) -> String {
+    let connections: Vec<String> = step
+        .ended
+        .iter()
+        .filter(|thing| thing.starts_with("connfd"))
+        .map(|thing| self::thing(thing))
+        .collect();
+    match connections.as_slice() {
+        [] => String::new(),
+        [only] => format!(", and {only} with it"),
+        many => format!(", and {} connections with it", many.len()),
+    }
 }
 
 impl Scene<'_> {
@@ -139,7 +179,7 @@ impl Scene<'_> {
         }
         self.of_sockets()
             .or_else(|| self.of_clients())
-            .or_else(|| self.of_others().map(String::from))
+            .or_else(|| self.of_others().map(|words| words.to_owned() + &with_it(self.step)))
     }
 
     /// Of what makes a server reachable and what waits for clients.
@@ -169,6 +209,10 @@ impl Scene<'_> {
                 option => format!("sets {option} of {on}"),
             },
             "getsockopt" => format!("looks at {} of {on}", self.arg(2)),
+            "bind" if self.says("AF_UNIX") && self.errno() == "EADDRINUSE" => {
+                String::from("the name is there already")
+            }
+            "bind" if self.says("AF_UNIX") => String::from("takes a name within this machine"),
             "bind" if self.errno() == "EADDRINUSE" => String::from("the port is somebody else's"),
             "bind" if self.says("htons(0)") => String::from("takes an address and any free port"),
             "bind" => String::from("takes its address and its port"),
@@ -205,6 +249,22 @@ impl Scene<'_> {
             }
             "fcntl" if self.arg(1) == "F_SETFL" && self.says("O_NONBLOCK") => {
                 format!("never waits at {on} from here on")
+            }
+            "fcntl" if self.arg(1) == "F_SETFL" => {
+                format!("waits at {on} from here on, if it must")
+            }
+            "fcntl" if self.arg(1) == "F_GETFL" => {
+                format!("asks how {on} is used, as whether it waits there")
+            }
+            "fcntl" if self.arg(1) == "F_GETFD" => {
+                format!("asks whether {on} is open, and whether execve closes it")
+            }
+            "fcntl" if self.arg(1) == "F_SETFD" && self.says("FD_CLOEXEC") => {
+                format!("another program is not to have {on}")
+            }
+            "fcntl" if self.arg(1) == "F_SETFD" => format!("another program may have {on}"),
+            "fcntl" if self.arg(1).starts_with("F_DUPFD") => {
+                format!("has {on} under another number too")
             }
             "ioctl" if self.arg(1) == "FIONBIO" => format!("never waits at {on} from here on"),
             "fcntl" if self.arg(1).starts_with("F_SETLK") && self.says("F_UNLCK") => {
@@ -267,8 +327,45 @@ impl Scene<'_> {
                 (Some(child), "") => format!("takes leave of {child}, which is no zombie any more"),
                 _ => return None,
             },
-            "dup2" | "dup3" => format!("has {on} as {} too", thing(self.arg(1))),
-            "kill" | "tgkill" if self.says("SIGTERM") => format!("asks {} to stop", self.arg(0)),
+            "dup" => format!("has {on} under another number too"),
+            "dup2" | "dup3" => match self.arg(1) {
+                number if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    format!("has {on} as number {number} too")
+                }
+                stream => format!("has {on} as {} too", thing(stream)),
+            },
+            "sendfile" => match self.value() {
+                Some("0") => format!("has nothing more to send from {}", thing(self.arg(1))),
+                Some(_) => format!("sends what {} has on {on}", thing(self.arg(1))),
+                None => return None,
+            },
+            "splice" => format!("moves bytes from {on} to {}", thing(self.arg(2))),
+            "lseek" => match (self.arg(1), self.arg(2), self.errno()) {
+                (.., "ESPIPE") => format!("learns that {on} has no place to go to"),
+                ("0", "SEEK_CUR", _) => format!("asks where it is in {on}"),
+                ("0", "SEEK_END", _) => format!("goes to the end of {on}"),
+                _ => format!("goes to another place in {on}"),
+            },
+            "pread64" | "preadv" => format!("reads from {on}, from a place that it names"),
+            "pwrite64" | "pwritev" => format!("writes to {on}, to a place that it names"),
+            "close_range" if self.says("CLOEXEC") => {
+                String::from("another program is not to have these descriptors")
+            }
+            "close_range" => String::from("gives up all descriptors from one number to another"),
+            "kill" | "tgkill" | "tkill" => {
+                let (whom, signal) = match self.name {
+                    "tgkill" => (self.arg(1), self.arg(2)),
+                    _ => (self.arg(0), self.arg(1)),
+                };
+                let whom = if whom == self.role { "itself" } else { whom };
+                match (signal, self.errno()) {
+                    (_, "ESRCH") => format!("{whom} is not there any more"),
+                    ("0", _) => format!("looks whether {whom} is there"),
+                    ("SIGTERM" | "SIGINT", _) => format!("asks {whom} to stop"),
+                    ("SIGKILL", _) => format!("kills {whom}"),
+                    (signal, _) => format!("sends {signal} to {whom}"),
+                }
+            }
             _ => return None,
         })
     }
@@ -276,24 +373,13 @@ impl Scene<'_> {
     /// A descriptor that others still have is only given up; the last one ends what it is open on.
     fn of_close(&self, on: &str, is_client: bool) -> String {
         let who = self.who();
-        let is_forked = self.trace.tasks.iter().any(|task| task.role.starts_with("child"));
-        let is_used = |task: &&super::normalise::Task| {
-            let used = task.steps.iter().filter(|step| step.call != "close");
-            let fd = self.arg(0);
-            let begins = |step: &Step| step.text.contains(&format!("({fd},"));
-            task.role.starts_with("child") && used.into_iter().any(begins)
-        };
-        let by_child = is_client && self.trace.tasks.iter().any(|task| is_used(&task));
+        let is_last = self.step.ended.iter().any(|thing| thing == self.arg(0));
         match self.arg(0) {
-            "listenfd" if self.role.starts_with("child") => {
-                String::from("the child gives up its copy of the listening socket")
-            }
-            "listenfd" if is_forked => String::from("the parent gives up the listening socket"),
-            "listenfd" => String::from("listens no more"),
-            _ if by_child && who == "the parent" => {
-                format!("the parent gives up its copy of {on}")
-            }
-            _ if is_client => format!("{who} ends {on}"),
+            _ if self.step.is_kept => format!("{who} still has {on} under another number"),
+            "listenfd" if is_last => String::from("listens no more"),
+            _ if is_client && is_last => format!("{who} ends {on}"),
+            "listenfd" => format!("{who} gives up its copy of {on}"),
+            _ if is_client => format!("{who} gives up its copy of {on}"),
             _ => format!("gives up {on}"),
         }
     }
@@ -301,6 +387,7 @@ impl Scene<'_> {
     /// Of signals, memory, threads and the end.
     fn of_others(&self) -> Option<&'static str> {
         Some(match self.name {
+            "rt_sigaction" if self.arg(1) == "NULL" => "asks what it does at this signal",
             "rt_sigaction" if self.arg(1).contains("SIG_IGN") => "ignores this signal from here on",
             "rt_sigaction" if self.arg(1).contains("SIG_DFL") => {
                 "this signal does what it usually does"
@@ -308,6 +395,7 @@ impl Scene<'_> {
             "rt_sigaction" if self.arg(1).contains("POINTER") => {
                 "a function of its own for this signal"
             }
+            "rt_sigprocmask" if self.arg(1) == "NULL" => "asks which signals it holds back",
             "rt_sigprocmask" if self.arg(0) == "SIG_BLOCK" => "holds these signals back",
             "rt_sigprocmask" if self.arg(0) == "SIG_UNBLOCK" => "lets these signals in",
             "rt_sigprocmask" => "holds back these signals and no others",
@@ -316,6 +404,9 @@ impl Scene<'_> {
             "signalfd4" => "signals are to be read from a descriptor",
             "sigaltstack" => "the stack for a report of overflows",
             "getpid" | "getppid" | "gettid" => "asks who it is, or who made it",
+            "getpgrp" | "getpgid" | "getsid" => "asks which group or session it is in",
+            "setpgid" | "setsid" => "makes a group or a session of its own",
+            "getuid" | "geteuid" | "getgid" | "getegid" => "asks whose it is",
             "prctl" if self.arg(0) == "PR_SET_PDEATHSIG" => "is to end when its parent does",
             "set_robust_list" | "rseq" | "set_tid_address" | "arch_prctl" => {
                 "the C library makes ready"
@@ -330,10 +421,31 @@ impl Scene<'_> {
             "clock_nanosleep" | "nanosleep" => "sleeps for a time",
             "exit" => "the thread ends",
             "exit_group" => "the process ends",
+            "open" | "openat" if self.errno() == "ENOENT" => "there is no such file",
             "open" | "openat" => "opens a file",
+            "access" | "faccessat" | "faccessat2" => {
+                "looks whether a file is there and may be used"
+            }
+            "stat" | "lstat" => "looks what kind of file it is",
+            "mkdir" | "mkdirat" => "makes a folder",
+            "unlink" | "unlinkat" => "takes a file's name away",
+            "getdents64" => "reads a folder",
+            "readlink" | "readlinkat" => "asks where a link leads",
+            "getcwd" | "chdir" => "asks or says in which folder it is",
+            "timerfd_create" => "a timer to be read from a descriptor",
+            "timerfd_settime" | "timerfd_gettime" => "sets a timer, or asks for it",
+            "alarm" | "setitimer" | "timer_settime" => "sets an alarm",
+            "sched_yield" => "lets others run first",
+            "sched_getaffinity" => "asks which processors it may use",
+            "sched_setaffinity" => "chooses the processors that it uses",
+            "sched_getscheduler" | "sched_getparam" => "asks how it is scheduled",
+            "sched_setscheduler" | "sched_setparam" => "chooses how it is scheduled",
+            "pause" | "rt_sigsuspend" => "sleeps until a signal comes",
+            "uname" | "sysinfo" => "asks about the machine",
+            "umask" => "says what others may not do with its files",
             "newfstatat" | "fstat" | "statx" => "looks what kind of file it is",
             "getrandom" => "takes random bytes",
-            "clock_gettime" | "gettimeofday" => "looks at the clock",
+            "clock_gettime" | "gettimeofday" | "time" | "times" => "looks at the clock",
             "memfd_create" => "a file without a name, in memory",
             "prlimit64" => "asks for a limit, or sets it",
             _ => return None,
@@ -360,7 +472,8 @@ fn thing(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::normalise::Task;
+    use super::super::normalise::{Recorded, Task, normalise};
+    use super::super::parse::parse;
     use super::*;
 
     fn said(roles: &[(&str, &[&str])]) -> Vec<String> {
@@ -368,7 +481,7 @@ mod tests {
             let step = |text: &&str| {
                 let call = if text.starts_with(['-', '+']) { "" } else { text };
                 let call = call.split('(').next().unwrap_or_default().to_owned();
-                Step { call, text: (*text).to_owned(), at: 0.0, spent: 0.0 }
+                Step { call, text: (*text).to_owned(), ..Step::default() }
             };
             Task { role: (*role).to_owned(), started: 0, steps: lines.iter().map(step).collect() }
         });
@@ -377,26 +490,123 @@ mod tests {
         steps.map(|step| step.words.unwrap_or_default()).collect()
     }
 
+    /// What strace has recorded, task by task, in words.
+    fn told(tasks: &[(u32, &str)]) -> Vec<String> {
+        let read =
+            |&(pid, text): &(u32, &str)| Recorded { pid, lines: parse(text).expect("strace's") };
+        let recorded: Vec<Recorded> = tasks.iter().map(read).collect();
+        let steps = explain(&normalise(&recorded, 1)).tasks.into_iter().flat_map(|task| task.steps);
+        steps.filter_map(|step| step.words).collect()
+    }
+
+    const ACCEPTED: &str = "\
+1.0 socket(AF_INET, SOCK_STREAM, IPPROTO_IP) = 3<TCP:[1]> <0.1>
+1.2 listen(3<TCP:[127.0.0.1:9000]>, 5) = 0 <0.1>
+1.4 accept(3<TCP:[127.0.0.1:9000]>, NULL, NULL) = 4<TCP:[127.0.0.1:9000->127.0.0.1:40001]> <0.1>
+";
+
     #[test]
-    fn words_depend_on_who_and_what() {
-        let read = "recvfrom(connfd 1, \"10\\n\", 64, 0, NULL, NULL) = 3";
-        let forked = said(&[
-            ("parent", &["close(connfd 1) = 0", "close(listenfd) = 0"]),
-            ("child 1", &["close(listenfd) = 0", read, "close(connfd 1) = 0"]),
-        ]);
+    fn a_connection_ends_with_its_last_descriptor() {
+        let parent = "\
+1.6 clone(child_stack=NULL, flags=SIGCHLD) = 2 <0.01>
+1.7 close(4<TCP:[127.0.0.1:9000->127.0.0.1:40001]>) = 0 <0.01>
+2.7 close(3<TCP:[127.0.0.1:9000]>) = 0 <0.01>
+2.8 exit_group(0) = ?
+2.9 +++ exited with 0 +++
+";
+        let child = "\
+1.65 close(3<TCP:[127.0.0.1:9000]>) = 0 <0.01>
+1.8 recvfrom(4<TCP:[127.0.0.1:9000->127.0.0.1:40001]>, \"10\\n\", 64, 0, NULL, NULL) = 3 <0.1>
+";
+        let forked = |parent: &str, end: &str| {
+            let (parent, child) = (format!("{ACCEPTED}{parent}"), format!("{child}{end}"));
+            told(&[(1, &parent), (2, &child)])[3..].to_vec()
+        };
+        const CLOSE: &str = "2.0 close(4<TCP:[127.0.0.1:9000->127.0.0.1:40001]>) = 0 <0.1>\n";
+        const EXIT: &str = "2.4 exit_group(0) = ?\n2.5 +++ exited with 0 +++\n";
+        let birth = "makes child 1, which has a copy of every descriptor";
+        let begin = [birth, "the parent gives up its copy of connection 1", "listens no more"];
+        let end = ["the process ends", "is gone"];
+        let served = [
+            "the child gives up its copy of the listening socket",
+            "reads what has come on connection 1",
+        ];
         assert_eq!(
-            forked,
+            forked(parent, &format!("{CLOSE}{EXIT}")),
+            [&begin[..], &end, &served, &["the child ends connection 1"], &end].concat()
+        );
+        assert_eq!(
+            forked(parent, EXIT),
+            [&begin[..], &end, &served, &["the process ends, and connection 1 with it", "is gone"]]
+                .concat()
+        );
+        // A parent that forgets to close has it to its own end.
+        let forgetful: String = parent
+            .lines()
+            .filter(|line| !line.contains("close(4"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_eq!(
+            forked(&forgetful, &format!("{CLOSE}{EXIT}")),
             [
-                "the parent gives up its copy of connection 1",
-                "the parent gives up the listening socket",
-                "the child gives up its copy of the listening socket",
+                &[
+                    birth,
+                    "listens no more",
+                    "the process ends, and connection 1 with it",
+                    "is gone"
+                ],
+                &served[..],
+                &["the child gives up its copy of connection 1"],
+                &end
+            ]
+            .concat()
+        );
+    }
+
+    #[test]
+    fn a_descriptor_has_the_same_meaning_under_every_number() {
+        const END: &str = "<TCP:[127.0.0.1:9000->127.0.0.1:40001]>";
+        let copies = format!(
+            "1.6 dup2(4{END}, 0</dev/null>) = 0{END} <0.01>
+1.7 dup(4{END}) = 5{END} <0.01>
+1.8 fcntl(4{END}, F_DUPFD_CLOEXEC, 40) = 40{END} <0.01>
+1.9 dup3(4{END}, 50, O_CLOEXEC) = 50{END} <0.01>
+2.0 close(4{END}) = 0 <0.01>
+2.1 read(0{END}, \"10\\n\", 64) = 3 <0.01>
+2.2 write(5{END}, \"55\", 2) = 2 <0.01>
+2.3 close(5{END}) = 0 <0.01>
+2.4 execve(\"/bin/true\", [\"true\"], 0x7ffd00000000 /* 9 vars */) = 0 <0.01>
+2.5 close(0{END}) = 0 <0.01>
+"
+        );
+        assert_eq!(
+            told(&[(1, &format!("{ACCEPTED}{copies}"))])[3..],
+            [
+                "has connection 1 as standard input too",
+                "has connection 1 under another number too",
+                "has connection 1 under another number too",
+                "has connection 1 as number 50 too",
+                "the parent still has connection 1 under another number",
                 "reads what has come on connection 1",
-                "the child ends connection 1",
+                "answers on connection 1",
+                "the parent still has connection 1 under another number",
+                "becomes another program",
+                "the parent ends connection 1",
             ]
         );
-        let threaded =
-            said(&[("parent", &["close(listenfd) = 0"]), ("thread 1", &["close(connfd 1) = 0"])]);
-        assert_eq!(threaded, ["listens no more", "the thread ends connection 1"]);
+    }
+
+    /// While one thread waits for the next client, another closes the number that it will have.
+    #[test]
+    fn a_number_is_taken_when_the_call_returns() {
+        let parent = "\
+1.6 clone3({flags=CLONE_VM|CLONE_THREAD}, 88) = 2 <0.01>
+1.7 accept(3<TCP:[127.0.0.1:9000]>, NULL, NULL) = 4<TCP:[127.0.0.1:9000->127.0.0.1:40001]> <1.0>
+2.8 close(4<TCP:[127.0.0.1:9000->127.0.0.1:40001]>) = 0 <0.01>
+";
+        let thread = "1.9 close(4<TCP:[127.0.0.1:9000->127.0.0.1:40001]>) = 0 <0.01>\n";
+        let told = told(&[(1, &format!("{ACCEPTED}{parent}")), (2, thread)]);
+        assert_eq!(told[5..], ["the parent ends connection 2", "the thread ends connection 1"]);
     }
 
     #[test]
@@ -418,6 +628,31 @@ mod tests {
             ("read(stdin, ) = ?", "never returns: the end comes first"),
             ("--- SIGINT ---", "is asked to stop, as by Ctrl-C"),
             ("+++ exited with 0 +++", "is gone"),
+            ("--- SIGSEGV ---", "has touched memory that is not its own"),
+            (
+                "+++ killed by SIGABRT +++",
+                "is gone, by a signal: it has given up by itself, as by abort()",
+            ),
+            (
+                "rt_sigaction(SIGBUS, NULL, {sa_handler=SIG_DFL}, 8) = 0",
+                "asks what it does at this signal",
+            ),
+            (
+                "bind(sockfd 2, {sa_family=AF_UNIX, sun_path=\"x\"}, 5) = 0",
+                "takes a name within this machine",
+            ),
+            (
+                "fcntl(connfd 1, F_SETFL, O_RDWR) = 0",
+                "waits at connection 1 from here on, if it must",
+            ),
+            ("kill(child 1, SIGUSR1) = 0", "sends SIGUSR1 to child 1"),
+            ("tgkill(parent, parent, SIGABRT) = 0", "sends SIGABRT to itself"),
+            ("kill(child 1, SIGTERM) = 0", "asks child 1 to stop"),
+            (
+                "lseek(stdin, 0, SEEK_CUR) = ESPIPE",
+                "learns that standard input has no place to go to",
+            ),
+            ("sendfile(connfd 1, /tmp/x, NULL, 9) = 9", "sends what /tmp/x has on connection 1"),
             ("unheard_of(1) = 2", ""),
         ] {
             assert_eq!(one(text), words, "{text}");

@@ -126,7 +126,7 @@ pub fn record(command: &[OsString], plan: &Plan) -> Result<Trace, Failure> {
     let port = free_port()?.to_string();
     let mut strace = Command::new("strace");
     strace
-        .args(["-ff", "-ttt", "-T", "-yy", "-s", "256", "-o"])
+        .args(["-ff", "-ttt", "-T", "-yy", "-s", "65536", "-o"])
         .arg(folder.0.join("task"))
         .arg("--");
     for word in command {

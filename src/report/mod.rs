@@ -5,6 +5,7 @@
 pub mod comparison;
 pub mod examination;
 pub mod matrix;
+pub mod repeats;
 pub mod sequence;
 
 mod escape;
@@ -15,7 +16,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use escape::{shell, visible};
-pub use style::Style;
+pub use style::{Style, wrap};
 
 /// The catalogue's groups in its order: the letter that an id begins with, and what the checks are about.
 pub const GROUPS: &[(char, &str)] = &[

@@ -124,7 +124,7 @@ impl Style {
 pub(super) const UNBROKEN: char = '\u{a0}';
 
 /// The text in lines of at most so many columns, broken at blanks, and within a word that is longer than a line.
-pub(super) fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
+pub fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
     let printed = |line: &str| line.replace(UNBROKEN, " ").trim_end().to_owned();
     let Some(width) = width else { return vec![printed(text)] };
     let options = Options::new(width)

@@ -255,6 +255,84 @@ fn two_designs_differ() {
     assert!(text.contains("! clone(") && text.contains("\nchild 1: 0 of "), "{text}");
 }
 
+/// What a server writes down of itself and of its clients, and where, is another number in each run.
+const TALKATIVE: &str = r#"
+    while True:
+        client, peer = s.accept()
+        print(os.getpid(), os.getppid(), os.getpgrp(), os.getsid(0), peer, file=sys.stderr, flush=True)
+        path = "/tmp/socklab-compare." + str(os.getpid())
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        os.unlink(path)
+        os.sched_getaffinity(os.getpid())
+        os.kill(os.getppid(), 0)
+        serve(client)
+"#;
+
+#[test]
+fn a_server_that_writes_its_numbers_down_equals_itself() {
+    if !has_strace() {
+        return;
+    }
+    let path = file("server-talkative.py", &AROUND.replace("LOOP", TALKATIVE));
+    let server = ["python3".into(), path.display().to_string(), "{port}".into()];
+    let same = two(&server, &server, &["--all"]);
+    assert!(same.status.success(), "{}", said(&same));
+    let text = String::from_utf8(same.stdout).expect("UTF-8");
+    assert!(text.contains("getppid() = OUTSIDE") && text.contains("/tmp/socklab-compare.parent"));
+}
+
+/// However late data differ, the difference is found and seen, in as many columns as there are.
+#[test]
+fn what_differs_late_is_seen() {
+    if !has_strace() {
+        return;
+    }
+    let server = |letter: &str| {
+        let answer = format!("b\"a\" * 20000 + b\"{letter}\" + b\"a\" * 3000");
+        let text = PYTHON.replace("BACKLOG", "5").replace("b\"error\"", &answer);
+        let path = file(&format!("server-late-{letter}.py"), &text);
+        ["python3".into(), path.display().to_string(), "{port}".into()]
+    };
+    let script = file("late.txt", "a connect\na send 5\\n\na expect\na close\n");
+    let script = script.to_str().expect("UTF-8");
+    for columns in ["40", "80"] {
+        let (one, other): ([String; 3], [String; 3]) = (server("y"), server("z"));
+        let mut command = support::socklab();
+        command
+            .args(["compare", "--all", "--script", script, "--"])
+            .args(&one)
+            .arg("--")
+            .args(&other);
+        let output = command.env("COLUMNS", columns).output().expect("socklab runs");
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let row = text.lines().find(|line| line.contains(" ! ")).expect("a difference");
+        let (left, right) = row.split_once(" ! ").expect("two sides");
+        assert!(left.contains("aya") && right.contains("aza"), "{row}");
+        let width = columns.parse().expect("a number");
+        assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
+    }
+}
+
+/// A design beside somebody's own program: here, the program that is its twin.
+#[test]
+fn a_design_and_a_twin_of_ones_own() {
+    if !has_strace() {
+        return;
+    }
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_socklab"));
+    let twin =
+        program.parent().and_then(|folder| folder.parent()).expect("target").join("c/forked");
+    let twin = twin.to_str().expect("UTF-8");
+    let same = compare(&["forked", "--", twin, "--port", "{port}"]);
+    // The port is taken, and not chosen by the kernel.
+    let text = String::from_utf8_lossy(&same.stdout).into_owned();
+    let differing: Vec<&str> = text.lines().filter(|line| line.contains(" ! ")).collect();
+    assert!(matches!(differing[..], [only] if only.contains("bind(")), "{}", said(&same));
+    assert!(text.contains("posix::sigaction() returns the former action"));
+    assert!(compare(&["forked", "--", twin, "--port", "0"]).status.success());
+}
+
 #[test]
 fn a_script_of_ones_own() {
     if !has_strace() {

@@ -74,6 +74,35 @@ fn a_connection_that_is_handed_over() {
     }
 }
 
+/// A descriptor that has become standard input and output is the connection still.
+#[test]
+fn a_connection_that_is_standard_input() {
+    if !has_strace() {
+        return;
+    }
+    let mut command = support::socklab();
+    let output = command.args(["trace", "inetd"]).env("COLUMNS", "60").output().expect("it runs");
+    assert!(output.status.success(), "{}", said(&output));
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+    let child = text.split_once("\nchild 1: ").map_or("", |(_, child)| child);
+    let mut rest = child.split_once("\nchild 2: ").map_or("", |(child, _)| child);
+    for clause in [
+        "has connection 1 as standard input too",
+        "has connection 1 as standard output too",
+        "the child still has connection 1 under another",
+        "becomes another program",
+        "reads what has come on connection 1",
+        "answers on connection 1",
+        "the process ends, and connection 1 with it",
+    ] {
+        rest = rest.split_once(clause).unwrap_or_else(|| panic!("{clause}: {child}")).1;
+    }
+    let told: Value =
+        serde_json::from_slice(&trace(&["--json", "iterative"]).stdout).expect("JSON");
+    assert_eq!(told["tasks"][0]["steps"][0]["at"], 0.0);
+}
+
 #[test]
 fn any_command_and_ones_own_script() {
     if !has_strace() {

@@ -4,7 +4,7 @@
 mod text;
 mod world;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -43,7 +43,7 @@ pub struct Task {
 }
 
 /// An event in a task.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Step {
     /// The system call's name; of a signal or of the end, nothing.
     pub call: String,
@@ -53,6 +53,12 @@ pub struct Step {
     pub at: f64,
     /// How long the kernel had it, in seconds.
     pub spent: f64,
+    /// What has ended with it, because nobody has a descriptor for it any more: `connfd 1`.
+    #[serde(skip)]
+    pub ended: Vec<String>,
+    /// Whether the task still has what it has closed here, under another number.
+    #[serde(skip)]
+    pub is_kept: bool,
 }
 
 /// The events of one task, as strace's file for it has them.
@@ -66,25 +72,35 @@ pub struct Recorded {
 /// An event and whose it is.
 pub(super) struct Happened<'a> {
     at: f64,
+    /// When it takes effect: what a call accepts is there when it returns.
+    takes_effect: f64,
     pub pid: u32,
     number: usize,
     pub event: &'a Event,
 }
 
-/// The events of all tasks, in the order in which they began.
+/// The events of all tasks, in the order in which they took effect.
 fn in_order(recorded: &[Recorded]) -> Vec<Happened<'_>> {
     let mut events = Vec::new();
     for task in recorded {
-        let mut at: f64 = 0.0;
+        let (mut at, mut takes_effect) = (0.0_f64, 0.0_f64);
         for (number, line) in task.lines.iter().enumerate() {
             // The clock may be set back meanwhile.
             at = at.max(line.at.unwrap_or(at));
-            events.push(Happened { at, pid: task.pid, number, event: &line.event });
+            let until = match &line.event {
+                Event::Call(call) if world::ACCEPTS.contains(&call.name.as_str()) => {
+                    at + call.spent.unwrap_or(0.0)
+                }
+                _ => at,
+            };
+            takes_effect = takes_effect.max(until);
+            let (pid, event) = (task.pid, &line.event);
+            events.push(Happened { at, takes_effect, pid, number, event });
         }
     }
     events.sort_by(|one, other| {
         let place = |event: &Happened<'_>| (event.pid, event.number);
-        one.at.total_cmp(&other.at).then(place(one).cmp(&place(other)))
+        one.takes_effect.total_cmp(&other.takes_effect).then(place(one).cmp(&place(other)))
     });
     events
 }
@@ -105,13 +121,20 @@ pub fn normalise(recorded: &[Recorded], root: u32) -> Trace {
     }
     let mut started: HashMap<u32, usize> = HashMap::new();
     for happened in before {
+        if matches!(happened.event, Event::Exited(_) | Event::Killed(_)) {
+            world.exit(happened.pid);
+        }
         let Event::Call(call) = happened.event else { continue };
         world.call(happened.pid, call, happened.at);
         let whose = if start.helpers.contains(&happened.pid) { start.server } else { happened.pid };
         *started.entry(whose).or_default() += 1;
     }
     world.forget_clients();
-    let begin = events.first().map_or(0.0, |event| event.at);
+    let begin = events.iter().map(|event| event.at).fold(f64::INFINITY, f64::min);
+    // Where each thing was let go of last.
+    let mut ends: BTreeMap<usize, (u32, usize)> = BTreeMap::new();
+    let mut exits: HashMap<u32, usize> = HashMap::new();
+    world.take_released();
     let mut steps: HashMap<u32, Vec<Step>> = HashMap::new();
     // Who went on after a signal that is left out.
     let mut resuming: BTreeSet<u32> = BTreeSet::new();
@@ -120,9 +143,16 @@ pub fn normalise(recorded: &[Recorded], root: u32) -> Trace {
             continue;
         }
         let steps = steps.entry(pid).or_default();
+        let mut is_kept = false;
+        let mut last = steps.len();
         let (call, text, spent) = match event {
             Event::Call(call) => {
-                (call.name.clone(), world.call(pid, call, at), call.spent.unwrap_or(0.0))
+                if call.name == "exit_group" {
+                    exits.insert(pid, steps.len());
+                }
+                let text = world.call(pid, call, at);
+                is_kept = world.is_kept();
+                (call.name.clone(), text, call.spent.unwrap_or(0.0))
             }
             // The end of a process that belongs to the start comes when it comes.
             Event::Signal(_, info)
@@ -133,18 +163,34 @@ pub fn normalise(recorded: &[Recorded], root: u32) -> Trace {
             }
             Event::Signal(name, _) => (String::new(), format!("--- {name} ---"), 0.0),
             Event::Stopped(name) => (String::new(), format!("--- stopped by {name} ---"), 0.0),
-            Event::Exited(status) => (String::new(), format!("+++ exited with {status} +++"), 0.0),
-            Event::Killed(name) => (String::new(), format!("+++ killed by {name} +++"), 0.0),
+            Event::Exited(status) => {
+                world.exit(pid);
+                last = exits.get(&pid).copied().unwrap_or(last);
+                (String::new(), format!("+++ exited with {status} +++"), 0.0)
+            }
+            Event::Killed(name) => {
+                world.exit(pid);
+                (String::new(), format!("+++ killed by {name} +++"), 0.0)
+            }
             Event::Mode(said) => (String::new(), format!("+++ {said} +++"), 0.0),
             Event::Superseded => (String::new(), String::from("+++ superseded +++"), 0.0),
         };
-        let mut step = Step { call, text, at: at - begin, spent };
+        ends.extend(world.take_released().into_iter().map(|name| (name, (pid, last))));
+        let mut step = Step { call, text, at: at - begin, spent, ended: Vec::new(), is_kept };
         if resuming.remove(&pid)
             && let Some(interrupted) = steps.pop_if(|last| last.is_resumed_by(&step))
         {
             step = interrupted.resumed_by(step);
         }
         steps.push(step);
+    }
+    let open = world.all_open();
+    for (name, (pid, step)) in ends {
+        if !open.contains(&name)
+            && let Some(step) = steps.get_mut(&pid).and_then(|steps| steps.get_mut(step))
+        {
+            step.ended.push(world.mark_of(name));
+        }
     }
     steps.retain(|_, steps| !steps.is_empty());
     world.tasks.retain(|pid, _| steps.contains_key(pid) || *pid == start.server);

@@ -1,6 +1,6 @@
 //! A step of the server, or an act of a client, as a bar.
 
-use super::calls::{SENDS, is_one_of, outcome};
+use super::calls::{AGAIN, SENDS, is_one_of, never_returns, outcome};
 use crate::compare::clients::Act;
 use crate::compare::normalise::{Step, Task};
 use crate::report::sequence::{Bar, Kind};
@@ -130,7 +130,10 @@ pub(super) fn bar(step: &Step) -> Bar {
     let (label, kind) = match signal {
         Some(signal) => (signal, Kind::Signal),
         None if step.call.is_empty() => ("end", Kind::End),
-        None if is_one_of(WAITERS, step) && (step.spent >= patience || is_interrupted) => {
+        None if step.call.starts_with(AGAIN) => (step.call.as_str(), Kind::Again),
+        None if is_one_of(WAITERS, step)
+            && (step.spent >= patience || is_interrupted || never_returns(step)) =>
+        {
             (step.call.as_str(), Kind::Blocked)
         }
         None if step.call == "futex" => (step.call.as_str(), Kind::Aside),
@@ -140,7 +143,7 @@ pub(super) fn bar(step: &Step) -> Bar {
         None => (step.call.as_str(), Kind::Aside),
     };
     let is_key = match kind {
-        Kind::Blocked | Kind::Signal => true,
+        Kind::Blocked | Kind::Signal | Kind::Again => true,
         Kind::Quick => error.is_none() && is_one_of(KEY, step),
         _ => false,
     };

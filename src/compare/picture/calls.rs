@@ -11,6 +11,9 @@ pub(super) const SENDS: &[&str] = &["sendto", "sendmsg", "sendmmsg", "write", "w
 /// The calls that make a task.
 pub(super) const MAKERS: &[&str] = &["clone", "clone3", "fork", "vfork"];
 
+/// The beginning of what stands for the name of a step that stands for many.
+pub(super) const AGAIN: &str = "× ";
+
 pub(super) fn is_one_of(names: &[&str], step: &Step) -> bool {
     names.contains(&step.call.as_str())
 }
@@ -34,6 +37,11 @@ pub(super) fn connection(step: &Step) -> Option<usize> {
 /// Which connection it returned.
 pub(super) fn accepted(step: &Step) -> Option<usize> {
     is_one_of(ACCEPTS, step).then(|| outcome(step).strip_prefix("connfd ")?.parse().ok())?
+}
+
+/// Whether the end of its task comes first.
+pub(super) fn never_returns(step: &Step) -> bool {
+    outcome(step) == "?" && !matches!(step.call.as_str(), "exit" | "exit_group")
 }
 
 pub(super) fn end(step: &Step) -> f64 {

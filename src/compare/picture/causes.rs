@@ -140,23 +140,42 @@ impl Run<'_> {
                     continue;
                 }
                 let heard = act.at + act.spent;
-                let found = self.last(heard, |step| {
-                    let is_its = match client.is_tcp {
-                        true => {
-                            client.connection.is_some() && connection(step) == client.connection
-                        }
-                        false => connection(step).is_none() && step.text.contains("(sockfd"),
-                    };
-                    let is_end = act.word == "end" && step.call == "close" && client.is_tcp;
+                let is_its = |step: &Step| match client.is_tcp {
+                    true => client.connection.is_some() && connection(step) == client.connection,
+                    false => connection(step).is_none() && step.text.contains("(sockfd"),
+                };
+                let data = self.last(heard, |step| {
                     let is_data = is_one_of(SENDS, step) && returned(step).is_some_and(|n| n > 0);
-                    is_its && (is_data || is_end)
+                    is_data && is_its(step)
                 });
-                let found = found.or_else(|| self.submission(client, heard));
-                let answer = found.map(|(task, step)| (task, step, number));
-                answers.extend(answer.filter(|answer| !answers.contains(answer)));
+                let end = (act.word == "end" && client.is_tcp).then(|| self.end_of(client, heard));
+                let mut found: Vec<(usize, usize)> =
+                    data.into_iter().chain(end.flatten()).collect();
+                if found.is_empty() {
+                    found.extend(self.submission(client, heard));
+                }
+                for (task, step) in found {
+                    let answer = (task, step, number);
+                    if !answers.contains(&answer) {
+                        answers.push(answer);
+                    }
+                }
             }
         }
         answers
+    }
+
+    /// Where a client's connection ends: where the server says no more, or else where its last descriptor goes.
+    fn end_of(&self, client: &Client, heard: f64) -> Option<(usize, usize)> {
+        let thing = format!("connfd {}", client.connection?);
+        let says_no_more = |step: &Step| {
+            step.call == "shutdown"
+                && connection(step) == client.connection
+                && step.text.ends_with(") = 0")
+                && !step.text.contains("SHUT_RD)")
+        };
+        self.last(heard, says_no_more)
+            .or_else(|| self.last(heard, |step| step.ended.contains(&thing)))
     }
 
     /// The call that asks the kernel to send: the next one after the kernel has told of the request.

@@ -7,12 +7,13 @@ mod causes;
 use std::collections::HashMap;
 
 use super::align;
-use super::normalise::{Task, Trace};
+use super::normalise::{Step, Task, Trace};
 use crate::report::comparison::{Comparison, Pair};
+use crate::report::repeats::{Part, repeats};
 use crate::report::sequence::{Arrow, Bar, Cause, Edge, Kind, Lane, Party, Sequence};
 
 use bars::{act, bar, start};
-use calls::{MAKERS, is_one_of, outcome};
+use calls::{AGAIN, MAKERS, is_one_of, never_returns, outcome};
 use causes::{Run, Wait};
 
 /// Two runs, with their commands, and what [`align::align`] has found, as they are shown.
@@ -26,8 +27,37 @@ pub fn comparison(runs: [(&str, &Trace); 2], found: &align::Comparison) -> Compa
     }
 }
 
+/// A run in which what a task does again and again is one step.
+fn folded(trace: &Trace) -> Trace {
+    let mut trace = trace.clone();
+    for task in &mut trace.tasks {
+        let same = |one: &Step, other: &Step| one.text == other.text;
+        let steps = &task.steps;
+        let parts = repeats(steps, same).into_iter().map(|part| match part {
+            Part::Once(at) => steps[at].clone(),
+            Part::Again { from, period, times } => {
+                let (first, last) = (&steps[from], &steps[from + period * times - 1]);
+                let names: Vec<&str> =
+                    steps[from..from + period].iter().map(|step| step.call.as_str()).collect();
+                let text = format!("{}: {times} times more", names.join(", "));
+                let call = format!("{AGAIN}{times}");
+                Step {
+                    call,
+                    text,
+                    at: first.at,
+                    spent: calls::end(last) - first.at,
+                    ..Step::default()
+                }
+            }
+        });
+        task.steps = parts.collect();
+    }
+    trace
+}
+
 /// A run as a sequence; the title is its command.
 pub fn sequence(title: &str, trace: &Trace) -> Sequence {
+    let trace = &folded(trace);
     let tasks = in_groups(trace);
     let run = Run { trace, tasks };
     let mut lanes: Vec<Lane> = Vec::new();
@@ -74,6 +104,11 @@ pub fn sequence(title: &str, trace: &Trace) -> Sequence {
     for (number, (task, group)) in run.tasks.iter().enumerate() {
         let is_thread = task.role.starts_with("thread");
         let mut bars: Vec<Bar> = task.steps.iter().map(bar).collect();
+        for (step, next) in task.steps.iter().skip(1).enumerate() {
+            if never_returns(&task.steps[step]) {
+                bars[step].spent = next.at - bars[step].at;
+            }
+        }
         for wait in &waits {
             if let Some((_, step)) = wait.taken.filter(|taken| taken.0 == number)
                 && wait.at > task.steps[step].at
@@ -128,12 +163,12 @@ fn kernel(waits: &[Wait], group: usize) -> Vec<(Lane, Vec<usize>)> {
             continue;
         }
         let begin = slots.len();
-        let lane = || {
-            let lane =
-                Lane { name: name.to_owned(), party: Party::Kernel, group, bars: Vec::new() };
-            (lane, Vec::new())
+        // What waits at the same time stands in a lane of its own.
+        let lane = |number: usize| {
+            let name = if number > 1 { format!("{name} {number}") } else { name.to_owned() };
+            (Lane { name, party: Party::Kernel, group, bars: Vec::new() }, Vec::new())
         };
-        slots.push(lane());
+        slots.push(lane(1));
         let mut order: Vec<usize> =
             (0..waits.len()).filter(|&number| waits[number].cause == cause).collect();
         order.sort_by(|&one, &other| waits[one].at.total_cmp(&waits[other].at));
@@ -144,7 +179,7 @@ fn kernel(waits: &[Wait], group: usize) -> Vec<(Lane, Vec<usize>)> {
             };
             let slot = slots[begin..].iter().position(is_free).map(|slot| begin + slot);
             let slot = slot.unwrap_or_else(|| {
-                slots.push(lane());
+                slots.push(lane(slots.len() - begin + 1));
                 slots.len() - 1
             });
             slots[slot].0.bars.push(Bar {
@@ -295,6 +330,67 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_connection_that_comes_with_the_end_of_a_process() {
+        const MAIN: &str = "\
+100.0 socket(AF_INET, SOCK_STREAM, IPPROTO_IP) = 3<TCP:[1]> <0.00001>
+101.0 accept(3<TCP:[127.0.0.1:9000]>, NULL, NULL) = 4<TCP:[127.0.0.1:9000->127.0.0.1:40001]> <0.1>
+101.2 clone(child_stack=NULL, flags=SIGCHLD) = 201 <0.001>
+101.3 close(4<TCP:[127.0.0.1:9000->127.0.0.1:40001]>) = 0 <0.001>
+";
+        const CHILD: &str = "\
+101.31 dup2(4<TCP:[127.0.0.1:9000->127.0.0.1:40001]>, 0</dev/null>) = 0<TCP:[127.0.0.1:9000->127.0.0.1:40001]> <0.001>
+101.32 close(4<TCP:[127.0.0.1:9000->127.0.0.1:40001]>) = 0 <0.001>
+101.33 read(0<TCP:[127.0.0.1:9000->127.0.0.1:40001]>, \"10\\n\", 64) = 3 <0.4>
+101.8 write(0<TCP:[127.0.0.1:9000->127.0.0.1:40001]>, \"55\", 2) = 2 <0.001>
+101.9 exit_group(0) = ?
+101.91 +++ exited with 0 +++
+";
+        let acts =
+            [("connect", "connect", 1.0), ("send", "send \"10\\n\"", 1.5), ("end", "end", 1.9)];
+        let clients = vec![client("a", Some(1), &acts)];
+        let sequence = sequence("server", &trace(&[(200, MAIN), (201, CHILD)], clients));
+        let pair = |one: &str, other: &str| (one.to_owned(), other.to_owned());
+        let data = [
+            pair("a send", "receive buffer \"10\\n\""),
+            pair("receive buffer \"10\\n\"", "child 1 read"),
+            pair("child 1 write", "a"),
+            pair("child 1 exit", "a"),
+        ];
+        assert_eq!(found(&sequence, Cause::Data), data);
+    }
+
+    #[test]
+    fn what_comes_again_and_again_is_one_bar() {
+        let mut text =
+            String::from("100.0 socket(AF_INET, SOCK_STREAM, IPPROTO_IP) = 3<TCP:[1]> <0.001>\n");
+        for round in 0..1000 {
+            let at = 101.0 + f64::from(round) / 1000.0;
+            text.push_str(&format!(
+                "{at} accept(3<TCP:[127.0.0.1:9000]>, NULL, NULL) = -1 EAGAIN (Resource temporarily unavailable) <0.0001>\n"
+            ));
+        }
+        text.push_str("103.0 close(3<TCP:[127.0.0.1:9000]>) = 0 <0.001>\n");
+        let sequence = sequence("server", &trace(&[(1, &text)], Vec::new()));
+        let bars = &sequence.lanes.last().expect("a server").bars;
+        let said: Vec<&str> = bars.iter().map(|bar| bar.label.as_str()).collect();
+        assert_eq!(said, ["socket", "accept", "× 999", "close"]);
+        assert_eq!(bars[2].kind, Kind::Again);
+        assert!(bars[2].text.starts_with("accept: 999 times more"));
+    }
+
+    #[test]
+    fn a_call_that_never_returns_waits_to_the_end() {
+        let text = "\
+100.0 socket(AF_INET, SOCK_STREAM, IPPROTO_IP) = 3<TCP:[1]> <0.00001>
+100.5 futex(0x7f0000000000, FUTEX_WAIT, 0, NULL <unfinished ...>) = ?
+103.5 +++ exited with 0 +++
+";
+        let sequence = sequence("server", &trace(&[(1, text)], Vec::new()));
+        let bar = &sequence.lanes.last().expect("a server").bars[1];
+        assert_eq!((bar.kind, bar.spent), (Kind::Blocked, 3.0));
+    }
+
+    #[test]
     fn whoever_gets_what_was_sent_later_has_waited_however_short() {
         let short = |at: f64| {
             let text = "\
@@ -322,8 +418,10 @@ mod tests {
             "server",
             &trace(&[(200, "1.0 socket(1, 2, 0) = 3<TCP:[1]>\n")], clients.into()),
         );
-        let queues = sequence.lanes.iter().filter(|lane| lane.name == "accept queue");
-        assert_eq!(queues.map(|lane| lane.bars.len()).collect::<Vec<_>>(), [1, 1, 1]);
+        let queues = sequence.lanes.iter().filter(|lane| lane.name.starts_with("accept queue"));
+        let queues: Vec<(&str, usize)> =
+            queues.map(|lane| (lane.name.as_str(), lane.bars.len())).collect();
+        assert_eq!(queues, [("accept queue", 1), ("accept queue 2", 1), ("accept queue 3", 1)]);
         assert!(sequence.lanes[3].bars[0].text.contains("never taken"));
     }
 

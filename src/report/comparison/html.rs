@@ -4,7 +4,8 @@ use askama::Template;
 
 use super::super::sequence::svg::Part;
 use super::super::sequence::{Direction, Sequence, draw, duration, legend, shown};
-use super::{Comparison, Count, Pair, Verdict};
+use super::{Comparison, Count, Pair, Row, Verdict, by_call, excerpt, excerpts, in_parts};
+use crate::report::repeats::Part as Stretch;
 
 #[derive(Template)]
 #[template(path = "comparison.html", escape = "html")]
@@ -47,11 +48,13 @@ struct CallRow {
     call: String,
     made: [usize; 2],
     spent: [String; 2],
+    mark: &'static str,
 }
 
 struct Task {
     role: String,
     equal: usize,
+    all: usize,
     is_open: bool,
     rows: Vec<PairRow>,
 }
@@ -71,18 +74,35 @@ struct PairRow {
 /// Those of the template, which has none of its own.
 pub fn html(comparison: &Comparison) -> Result<String, askama::Error> {
     let [equal, accepted, differ] = comparison.verdicts();
-    let runs: Vec<Run> = comparison.runs.iter().enumerate().map(run).collect();
+    let [one, other] = &comparison.runs;
+    let runs = [run((0, one)), run((1, other))];
     let names: Vec<&str> = runs.iter().map(|run| run.command.as_str()).collect();
     let title = names.join(" beside ");
     let legends = [("legend-wide", 6), ("legend-tall", 2)].map(|(id, columns)| Part {
         id: id.into(),
         title: "Legend".into(),
         top: 0.0,
-        drawing: legend(columns),
+        drawing: legend(&runs.each_ref().map(|run| &run.wide.drawing), columns),
     });
-    let calls = comparison.calls.iter().map(call).collect();
+    let marks = by_call(comparison.tasks.iter().flat_map(|pair| &pair.rows));
+    let mark = |count: &Count| match marks.get(&count.call) {
+        _ if count.made[0] == count.made[1] => "",
+        Some('!') => "≠",
+        _ => "~",
+    };
+    let calls = comparison.calls.iter().map(|count| call(count, mark(count))).collect();
     let tasks = comparison.tasks.iter().map(task).collect();
-    Page { title, equal, accepted, differ, runs, legends: legends.into(), calls, tasks }.render()
+    Page {
+        title,
+        equal,
+        accepted,
+        differ,
+        runs: runs.into(),
+        legends: legends.into(),
+        calls,
+        tasks,
+    }
+    .render()
 }
 
 fn run((number, sequence): (usize, &Sequence)) -> Run {
@@ -99,7 +119,7 @@ fn run((number, sequence): (usize, &Sequence)) -> Run {
     let events = bars.into_iter().map(|(lane, bar)| Event {
         at: duration(bar.at),
         who: shown(&lane.full_name()),
-        text: shown(&bar.text),
+        text: excerpt(&shown(&bar.text), LONG),
         how: bar.kind.word(),
         took: duration(bar.spent),
     });
@@ -112,25 +132,53 @@ fn run((number, sequence): (usize, &Sequence)) -> Run {
     }
 }
 
-fn call(count: &Count) -> CallRow {
+fn call(count: &Count, mark: &'static str) -> CallRow {
     let spent = count.spent.map(|seconds| format!("{:.3}", seconds * 1e3));
-    CallRow { call: shown(&count.call), made: count.made, spent }
+    CallRow { call: shown(&count.call), made: count.made, spent, mark }
 }
+
+/// The longest call that is shown in full.
+const LONG: usize = 600;
 
 fn task(pair: &Pair) -> Task {
     let equal = pair.rows.iter().filter(|row| row.verdict == Verdict::Equal).count();
-    let rows = pair.rows.iter().map(|row| {
-        let (class, mark, reason) = match &row.verdict {
-            Verdict::Equal => ("equal", '=', ""),
-            Verdict::Accepted(reason) => ("accepted", '~', reason.as_str()),
-            Verdict::Differs => ("differs", '!', ""),
-        };
-        let text = |text: &Option<String>| text.as_deref().map_or(String::new(), shown);
-        let (left, right, reason) = (text(&row.left), text(&row.right), shown(reason));
-        PairRow { left, right, class, mark, reason }
+    let rows = in_parts(&pair.rows).into_iter().map(|part| match part {
+        Stretch::Once(at) => row(&pair.rows[at]),
+        Stretch::Again { from, period, times } => {
+            let (class, mark) = verdict(&pair.rows[from]);
+            let rows = if period == 1 {
+                String::from("The row above")
+            } else {
+                format!("The {period} rows above")
+            };
+            let left = format!("{rows}, {times} times more");
+            PairRow { left, right: String::new(), class, mark, reason: String::new() }
+        }
     });
     let is_open = pair.rows.iter().any(|row| row.verdict == Verdict::Differs);
-    Task { role: shown(&pair.role), equal, is_open, rows: rows.collect() }
+    Task { role: shown(&pair.role), equal, all: pair.rows.len(), is_open, rows: rows.collect() }
+}
+
+fn row(row: &Row) -> PairRow {
+    let (class, mark) = verdict(row);
+    let reason = match &row.verdict {
+        Verdict::Accepted(reason) => shown(reason),
+        _ => String::new(),
+    };
+    let [left, right] = match (&row.left, &row.right) {
+        (Some(left), Some(right)) => excerpts(&shown(left), &shown(right), LONG),
+        (left, right) => [left, right]
+            .map(|text| text.as_deref().map_or(String::new(), |text| excerpt(&shown(text), LONG))),
+    };
+    PairRow { left, right, class, mark, reason }
+}
+
+const fn verdict(row: &Row) -> (&'static str, char) {
+    match row.verdict {
+        Verdict::Equal => ("equal", '='),
+        Verdict::Accepted(_) => ("accepted", '~'),
+        Verdict::Differs => ("differs", '!'),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::layout::{Layout, Measures, is_labelled, layout};
 use super::shapes::{Drawing, Path, Shape, Text};
 use super::{Arrow, Bar, Cause, Kind, Lane, Party, Sequence, duration, shown};
+use crate::report::comparison::excerpt;
 
 /// In which direction time runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,13 +14,17 @@ pub(in crate::report) enum Direction {
     Tall,
 }
 
+/// The longest call that is shown in full.
+const LONG: usize = 600;
+/// How far apart lines of text are.
+const LINE: f64 = 12.5;
 /// The width of a letter, by the size of the type: that of every common typeface with fixed widths.
 const LETTER: f64 = 0.602;
 const WIDE: Measures =
     Measures { letter: 10.0 * LETTER, padding: 7.0, least: 5.0, row: 0.0, cut: 9.0 };
 const TALL: Measures = Measures { letter: 0.0, padding: 0.0, least: 5.0, row: 13.0, cut: 25.0 };
 /// What a phone shows, less the margins of the page.
-const PHONE: f64 = 336.0;
+pub(in crate::report) const PHONE: f64 = 336.0;
 /// The room for the labels beside the lanes.
 const BESIDE: f64 = 92.0;
 
@@ -73,6 +78,8 @@ struct Canvas<'a> {
     lanes: Lanes,
     /// Where time begins.
     origin: f64,
+    /// Where labels stand on each lane beside its bars, from and to.
+    labels: Vec<Vec<(f64, f64)>>,
     drawing: Drawing,
 }
 
@@ -88,7 +95,8 @@ pub(in crate::report) fn draw(sequence: &Sequence, direction: Direction) -> Draw
             let changes =
                 sequence.lanes.windows(2).filter(|pair| pair[0].group != pair[1].group).count();
             let room = PHONE - BESIDE - 8.0 - 4.0 * changes as f64;
-            let pitch = (room / sequence.lanes.len().max(1) as f64).clamp(9.0, 24.0).floor();
+            // Never narrower than a name is high: what does not fit is scrolled.
+            let pitch = (room / sequence.lanes.len().max(1) as f64).clamp(12.0, 24.0).floor();
             (TALL, Lanes::new(&sequence.lanes, 4.0, pitch, pitch - 4.0, 4.0), names)
         }
     };
@@ -98,8 +106,10 @@ pub(in crate::report) fn draw(sequence: &Sequence, direction: Direction) -> Draw
         Direction::Wide => (origin + length + 16.0, end + 48.0),
         Direction::Tall => (end + BESIDE, origin + length + 24.0),
     };
-    let drawing = Drawing::new(width.ceil(), height.ceil());
-    let mut canvas = Canvas { sequence, direction, layout, lanes, origin, drawing };
+    let mut drawing = Drawing::new(width.ceil(), height.ceil());
+    drawing.margin = origin - 5.0;
+    let labels = vec![Vec::new(); sequence.lanes.len()];
+    let mut canvas = Canvas { sequence, direction, layout, lanes, origin, labels, drawing };
     canvas.frames();
     canvas.names();
     canvas.bars();
@@ -227,6 +237,7 @@ impl Canvas<'_> {
         let failed = if bar.error.is_some() { " failed" } else { "" };
         let class = match bar.kind {
             Kind::Start => "start",
+            Kind::Again => "start again",
             Kind::Quick => "quick",
             Kind::Blocked => "blocked",
             Kind::Aside => "aside",
@@ -249,8 +260,12 @@ impl Canvas<'_> {
         };
         let took =
             if bar.kind == Kind::Quick { format!(", {}", duration(bar.spent)) } else { took };
-        shape.title =
-            shown(&format!("{}: {} (at {}{took})", lane.full_name(), bar.text, duration(bar.at)));
+        shape.title = shown(&format!(
+            "{}: {} (at {}{took})",
+            lane.full_name(),
+            excerpt(&bar.text, LONG),
+            duration(bar.at)
+        ));
         self.drawing.bars.push(shape);
         // Beside colour and pattern, a stroke through the end of what failed.
         if bar.error.is_some() {
@@ -276,6 +291,7 @@ impl Canvas<'_> {
         let (along, class) = if end - begin >= need {
             (begin + 3.5, if is_patterned { "label halo" } else { "label" })
         } else if is_labelled(bar) && room >= need {
+            self.labels[lane].push((end, end + need));
             (end + 3.0, "label halo")
         } else {
             return;
@@ -315,8 +331,10 @@ impl Canvas<'_> {
         let Some(from) = self.layout.edge(arrow.from) else { return };
         let to = arrow.to.and_then(|to| self.layout.edge(to)).unwrap_or(from);
         let (one, other) = (arrow.from.lane, arrow.lane);
-        let is_met = self.layout.bar_at(other, to).is_some();
-        // To a bar's side, or to the middle of the line where there is none.
+        let is_labelled =
+            self.labels[other].iter().any(|(from, until)| (*from..=*until).contains(&to));
+        let is_met = is_labelled || self.layout.bar_at(other, to).is_some();
+        // To the side of a bar or of a label, or to the middle of the line where there is none.
         let depth = if is_met { 0.0 } else { self.lanes.thickness / 2.0 };
         let (begin, end, sign) = if one < other {
             (self.lanes.at[one] + self.lanes.thickness, self.lanes.at[other] + depth, 1.0)
@@ -343,6 +361,7 @@ impl Canvas<'_> {
     fn cuts(&mut self) {
         let last = self.lanes.end;
         let mut least = f64::MIN;
+        let mut rightmost = 0.0_f64;
         for cut in std::mem::take(&mut self.layout.cuts) {
             let middle = (cut.from + cut.to) / 2.0;
             let text = duration(cut.skipped);
@@ -358,7 +377,8 @@ impl Canvas<'_> {
             }
             if self.direction == Direction::Wide {
                 let along = middle.max(least);
-                least = along + 10.0;
+                least = along + LINE;
+                rightmost = self.origin + least;
                 let ((x, y), (right, bottom)) =
                     (self.point(middle, last + 3.0), self.point(along, last + 9.0));
                 let d = format!("M{x} {y}L{right} {bottom}");
@@ -367,6 +387,7 @@ impl Canvas<'_> {
                 self.drawing.texts.push(Text { x, y, class: "time end", is_turned: true, text });
             }
         }
+        self.drawing.width = self.drawing.width.max(rightmost.ceil());
     }
 
     /// How late it is, here and there.
@@ -405,7 +426,7 @@ fn said(bar: &Bar) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::examples;
+    use super::super::{Edge, examples};
     use super::*;
 
     /// Across the axis of time, from and to.
@@ -461,6 +482,43 @@ mod tests {
         assert_eq!(bar("recv(").map(|bar| bar.pattern), Some("thread"));
         assert_eq!(bar("connect(").map(|bar| bar.pattern), Some(""));
         assert_eq!(drawing.marks.len(), 1);
+    }
+
+    /// The tip of an arrow to a lane with a label there ends at the lane's edge.
+    #[test]
+    fn the_tips_of_arrows_are_seen() {
+        let mut sequence = examples::sequence();
+        let lanes = &mut sequence.lanes;
+        lanes[0].bars[0].label = String::from("a long word");
+        lanes[3].bars[0].at = 0.0011;
+        lanes[3].bars[0].spent = 0.0;
+        sequence.arrows = vec![Arrow {
+            from: Edge { lane: 3, bar: 0, is_end: false },
+            lane: 0,
+            to: None,
+            cause: Cause::Data,
+        }];
+        let drawing = draw(&sequence, Direction::Wide);
+        let label = drawing.texts.iter().find(|text| text.text == "a long word").expect("a label");
+        let head = drawing.arrows.iter().find(|path| path.class == "head").expect("a head");
+        let tip = head.d[1..].split(['L', ' ']).map(|n| n.parse::<f64>().expect("a number"));
+        let tip: Vec<f64> = tip.take(2).collect();
+        assert!((label.x - 3.0..label.x + 66.0).contains(&tip[0]), "{tip:?} {}", label.x);
+        assert!(tip[1] > label.y + 3.0, "{tip:?} {}", label.y);
+    }
+
+    #[test]
+    fn times_of_gaps_do_not_touch_each_other() {
+        let mut sequence = examples::sequence();
+        sequence.arrows.clear();
+        let bar = &sequence.lanes[2].bars[2].clone();
+        sequence.lanes[2].bars =
+            (0..50).map(|n| Bar { at: f64::from(n) * 0.002, ..bar.clone() }).collect();
+        let drawing = draw(&sequence, Direction::Wide);
+        let times: Vec<f64> =
+            drawing.texts.iter().filter(|text| text.is_turned).map(|text| text.x).collect();
+        assert!(times.len() > 40 && times.windows(2).all(|pair| pair[1] - pair[0] >= 12.0));
+        assert!(times.iter().all(|x| *x < drawing.width));
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub struct Bar {
 pub enum Kind {
     /// Many calls as one: how a program starts.
     Start,
+    /// Many calls as one: the same, again and again.
+    Again,
     /// A call that did not wait.
     Quick,
     /// A call that waited.
@@ -133,6 +135,7 @@ impl Kind {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
+            Self::Again => "again and again",
             Self::Quick => "at once",
             Self::Blocked => "waited",
             Self::Aside => "aside",
@@ -250,6 +253,7 @@ pub(crate) mod examples {
     pub(crate) fn sequences() -> impl Strategy<Value = Sequence> {
         let kinds = [
             Kind::Start,
+            Kind::Again,
             Kind::Quick,
             Kind::Blocked,
             Kind::Aside,

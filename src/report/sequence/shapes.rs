@@ -28,6 +28,8 @@ pub(in crate::report) struct Path {
 pub(in crate::report) struct Drawing {
     pub width: f64,
     pub height: f64,
+    /// How far the names of the lanes reach from the edge.
+    pub margin: f64,
     pub frames: Vec<Shape>,
     pub lines: Vec<Path>,
     pub arrows: Vec<Path>,
@@ -42,6 +44,7 @@ impl Drawing {
         Self {
             width,
             height,
+            margin: 0.0,
             frames: Vec::new(),
             lines: Vec::new(),
             arrows: Vec::new(),

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::drawing::{Direction, draw};
+use super::drawing::{Direction, PHONE, draw};
 use super::legend::legend;
 use super::shapes::Drawing;
 use super::{Sequence, shown};
@@ -26,10 +26,23 @@ pub(in crate::report) struct Part {
     pub drawing: Drawing,
 }
 
+/// The name of a lane, and where it stands.
+pub(in crate::report) struct Name {
+    pub x: f64,
+    pub y: f64,
+    pub text: String,
+}
+
 impl Part {
-    /// How narrow it may become before its labels are too small.
-    pub(in crate::report) fn least_width(&self) -> f64 {
-        (self.drawing.width * 0.72).round()
+    /// The names of the lanes, which stay where the rest is scrolled.
+    pub(in crate::report) fn names(&self) -> impl Iterator<Item = Name> + '_ {
+        let names = self.drawing.texts.iter().filter(|text| text.class.starts_with("name"));
+        names.map(|text| Name { x: text.x, y: text.y, text: text.text.clone() })
+    }
+
+    /// Whether it is wider than a phone.
+    pub(in crate::report) fn is_broad(&self) -> bool {
+        self.drawing.width > PHONE + 1.0
     }
 }
 
@@ -52,7 +65,8 @@ pub fn svg(sequences: &[Sequence]) -> Result<String, askama::Error> {
         });
         top = next;
     }
-    let drawing = legend(4);
+    let drawn: Vec<&Drawing> = parts.iter().map(|part| &part.drawing).collect();
+    let drawing = legend(&drawn, 4);
     let height = top + drawing.height + 4.0;
     let legend = Part { id: String::from("legend"), title: String::new(), top, drawing };
     let width = parts.iter().map(|part| part.drawing.width).fold(legend.drawing.width, f64::max);

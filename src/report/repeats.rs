@@ -1,0 +1,73 @@
+//! The same, again and again: a stretch of a list that is repeated is told once.
+
+/// A part of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The item at this place.
+    Once(usize),
+    /// The `period` items before `from` come so many `times` more, from there on.
+    Again {
+        /// Where the repetitions begin.
+        from: usize,
+        /// How many items are repeated.
+        period: usize,
+        /// How often.
+        times: usize,
+    },
+}
+
+/// The longest stretch that is looked for.
+const LONGEST: usize = 8;
+/// Fewer repetitions are told one by one.
+const LEAST: usize = 9;
+
+/// The list in parts, in order; linear in its length.
+pub fn repeats<T>(items: &[T], is_same: impl Fn(&T, &T) -> bool) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut at = 0;
+    while at < items.len() {
+        let again = |period: usize| {
+            let later = items[at..].iter().zip(items.get(at + period..).unwrap_or_default());
+            let same = later.take_while(|(one, other)| is_same(one, other)).count();
+            (period, same / period)
+        };
+        let found = (1..=LONGEST).map(again).find(|(_, times)| *times >= LEAST);
+        match found {
+            Some((period, times)) => {
+                parts.extend((at..at + period).map(Part::Once));
+                let from = at + period;
+                parts.push(Part::Again { from, period, times });
+                at = from + period * times;
+            }
+            None => {
+                parts.push(Part::Once(at));
+                at += 1;
+            }
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> String {
+        let items: Vec<char> = text.chars().collect();
+        let part = |part: Part| match part {
+            Part::Once(at) => items[at].to_string(),
+            Part::Again { period, times, .. } => format!("<{period}x{times}>"),
+        };
+        repeats(&items, |one, other| one == other).into_iter().map(part).collect()
+    }
+
+    #[test]
+    fn a_stretch_that_comes_again_and_again() {
+        assert_eq!(told("abc"), "abc");
+        assert_eq!(told(&"a".repeat(9)), "aaaaaaaaa");
+        assert_eq!(told(&format!("x{}y", "a".repeat(20))), "xa<1x19>y");
+        assert_eq!(told(&format!("x{}ay", "ab".repeat(10))), "xab<2x9>ay");
+        assert_eq!(told(&"abcdefgh".repeat(12)), "abcdefgh<8x11>");
+        assert_eq!(told(""), "");
+    }
+}

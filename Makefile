@@ -81,7 +81,9 @@ $(addprefix trace-,$(DESIGNS)): trace-%: $(SOCKLAB)
 	@$(SOCKLAB) trace $* $(ARGS)
 
 compare: $(SOCKLAB) c ## all designs and their twins
-	@for design in $(DESIGNS); do printf '%-18s' $$design; $(SOCKLAB) compare $$design | tail -1; done
+	@failed=; for design in $(DESIGNS); do printf '%-18s' $$design; \
+		$(SOCKLAB) compare $$design >target/compare-$$design.txt || failed="$$failed $$design"; \
+		tail -n 1 target/compare-$$design.txt; done; test -z "$$failed"
 
 examine-%: ## what a design and its C twin really do, and whether that is what is promised
 $(addprefix examine-,$(DESIGNS)): examine-%: $(SOCKLAB) target/c/%

@@ -28,7 +28,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     (
         "compare",
         &["compare", "subject", "report", "net", "posix", "linux"],
-        &["serde", "similar", "proptest"],
+        &["regex", "serde", "similar", "proptest"],
     ),
     (
         "cli",

@@ -1,19 +1,20 @@
 //! `socklab compare`: two servers, system call by system call.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
 use super::Failure;
-use super::file::write_whole;
+use super::file::{is_same, may_write, write_for};
 use crate::compare::align::{Accepted, Comparison, Row, Verdict, accepted, align};
 use crate::compare::normalise::Trace;
 use crate::compare::picture;
-use crate::compare::record::{self, Plan, record};
-use crate::compare::script;
+use crate::compare::record::{Broken, Clients, Plan, record};
+use crate::compare::script::{self, Pattern, unescaped};
 use crate::report::comparison::html::html;
 use crate::report::comparison::{by_call, excerpt, excerpts, in_parts};
 use crate::report::repeats::Part;
@@ -30,11 +31,12 @@ Examples:
   socklab compare -- ./mine {port} -- ./yours {port}
   socklab compare --all threaded                 what is equal too
   socklab compare --script clients.txt select
+  socklab compare --send 'PING\\r\\n' --expect PONG -- ./mine {port} -- redis-server --port {port}
   socklab compare --html forked.html forked      a page with pictures of both runs
 
 Each is started under strace, asked by the same clients, one after the other, and stopped with SIGINT. {port}
-in an argument, and the variable PORT, are a free port; a server may take any other. The exit status is 1 if
-they differ for no reason that is known.")]
+in an argument, and the variable PORT, are a free port; a server that has no {port} may take any other. The exit
+status is 1 if they differ for no reason that is known, 2 if one of them could not be asked to the end.")]
 pub(super) struct Arguments {
     /// A design, which is compared with its C twin, or with `-- COMMAND`; or else `-- COMMAND -- COMMAND`
     #[arg(value_name = "DESIGN", required_unless_present_any = ["commands", "table"])]
@@ -45,12 +47,8 @@ pub(super) struct Arguments {
     /// Show what is equal too
     #[arg(long)]
     all: bool,
-    /// What the clients do: lines such as `a connect`, `a send 10\n`, `a expect 55`, `a end`
-    #[arg(long, value_name = "FILE")]
-    script: Option<PathBuf>,
-    /// How long anything may take, in seconds
-    #[arg(long, value_name = "S", default_value_t = 10)]
-    wait: u64,
+    #[command(flatten)]
+    pub(super) asking: Asking,
     /// Write a picture of both runs as SVG
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -61,13 +59,47 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     /// All designs: a table, as Markdown, of what a connection costs and whether the twin is equal
-    #[arg(long, conflicts_with_all = ["design", "commands", "all", "script", "json"])]
+    #[arg(long, conflicts_with_all = ["design", "commands", "all", "script", "send", "json"])]
     table: bool,
 }
 
-impl Arguments {
+// No doc comment: clap would print it instead of what the command is about.
+#[derive(Args)]
+pub(super) struct Asking {
+    /// What the clients do: lines such as `a connect`, `a send 10\n`, `a expect 55`, `a end`
+    #[arg(long, value_name = "FILE", conflicts_with = "send")]
+    script: Option<PathBuf>,
+    /// What they send, with C's escapes; without it they ask for Fibonacci numbers, over UDP for the time
+    #[arg(long, value_name = "BYTES")]
+    send: Option<String>,
+    /// A regular expression for the answer to it; without it any answer will do
+    #[arg(long, value_name = "REGEX", requires = "send")]
+    expect: Option<String>,
+    /// How long anything may take, in seconds
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    wait: u64,
+}
+
+impl Asking {
     pub(super) const fn patience(&self) -> Duration {
         Duration::from_secs(self.wait)
+    }
+
+    pub(super) fn plan(&self) -> Result<Plan, Failure> {
+        let clients = match (&self.script, &self.send) {
+            (Some(file), _) => Clients::Script(read_script(file)?),
+            (_, Some(request)) => {
+                let failed = |what| Failure::usage(format!("error: {what}"));
+                let bytes = unescaped(request)
+                    .map_err(|what| failed(format!("--send {request}: {what}")))?;
+                let answer = self.expect.as_deref().unwrap_or("(?s).");
+                let answer = Pattern::new(answer)
+                    .map_err(|what| failed(format!("--expect {answer}: {what}")))?;
+                Clients::Asking(bytes, answer)
+            }
+            _ => Clients::Usual,
+        };
+        Ok(Plan { clients, patience: self.patience() })
     }
 }
 
@@ -80,20 +112,43 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return super::table::print(arguments);
     }
     let (one, other, known) = commands(arguments)?;
-    let plan = plan(arguments)?;
+    let plan = arguments.asking.plan()?;
+    may_write_all(arguments)?;
     heed_interrupts().map_err(|error| Failure::new(error.to_string()))?;
     let (left, right) = (recorded(&one, &plan)?, recorded(&other, &plan)?);
+    let broken: Vec<String> =
+        [&left.broken, &right.broken].into_iter().flatten().cloned().collect();
+    let (left, right) = (left.trace, right.trace);
     let comparison = align(&left, &right, &known);
-    if arguments.svg.is_some() || arguments.html.is_some() {
-        pictures(arguments, [(&title(&one), &left), (&title(&other), &right)], &comparison)?;
-    }
+    let drawn = pictures(arguments, [(&title(&one), &left), (&title(&other), &right)], &comparison);
     if arguments.json {
         let line = serde_json::to_string(&comparison).map_err(io::Error::from)?;
         writeln!(io::stdout(), "{line}")?;
     } else {
         print(&comparison, arguments.all)?;
     }
-    if comparison.is_equal() { Ok(()) } else { Err(Failure { line: String::new(), status: 1 }) }
+    drawn?;
+    match (broken.is_empty(), comparison.is_equal()) {
+        (false, _) => Err(Failure { line: broken.join("\n"), status: 2 }),
+        (true, true) => Ok(()),
+        (true, false) => Err(Failure { line: String::new(), status: 1 }),
+    }
+}
+
+/// Whether there will be a place for each file that is asked for.
+fn may_write_all(arguments: &Arguments) -> Result<(), Failure> {
+    if let (Some(svg), Some(html)) = (&arguments.svg, &arguments.html)
+        && is_same(svg, html)
+    {
+        let name = super::one_line(&svg.to_string_lossy());
+        return Err(Failure::usage(format!("error: --svg and --html both name {name}")));
+    }
+    for (option, path) in [("--svg", &arguments.svg), ("--html", &arguments.html)] {
+        if let Some(path) = path {
+            may_write(option, path)?;
+        }
+    }
+    Ok(())
 }
 
 /// A command as a picture's title: a program below the working directory without the way there.
@@ -113,15 +168,18 @@ fn pictures(
     runs: [(&str, &Trace); 2],
     comparison: &Comparison,
 ) -> Result<(), Failure> {
+    if arguments.svg.is_none() && arguments.html.is_none() {
+        return Ok(());
+    }
     let shown = picture::comparison(runs, comparison);
     let failed = |error: &dyn std::fmt::Display| Failure::new(error.to_string());
     if let Some(path) = &arguments.svg {
         let text = svg(&shown.runs).map_err(|error| failed(&error))?;
-        write_whole(path, text.as_bytes())?;
+        write_for("--svg", path, text.as_bytes())?;
     }
     if let Some(path) = &arguments.html {
         let text = html(&shown).map_err(|error| failed(&error))?;
-        write_whole(path, text.as_bytes())?;
+        write_for("--html", path, text.as_bytes())?;
     }
     Ok(())
 }
@@ -131,29 +189,52 @@ fn words(command: &[OsString]) -> String {
     words.join(" ")
 }
 
-fn plan(arguments: &Arguments) -> Result<Plan, Failure> {
-    let script = arguments.script.as_ref().map(read_script).transpose()?;
-    Ok(Plan { script, patience: arguments.patience() })
-}
-
 /// A design and its C twin.
 pub(super) fn with_twin(name: &str, arguments: &Arguments) -> Result<Comparison, Failure> {
     let (one, other, known) = twins(name)?;
-    let plan = plan(arguments)?;
-    Ok(align(&recorded(&one, &plan)?, &recorded(&other, &plan)?, &known))
+    let plan = arguments.asking.plan()?;
+    let whole =
+        |command: &[OsString]| record(command, &plan).map_err(|broken| failure(command, &broken));
+    Ok(align(&whole(&one)?, &whole(&other)?, &known))
 }
 
-/// One run of a command.
-pub(super) fn recorded(command: &[OsString], plan: &Plan) -> Result<Trace, Failure> {
-    record(command, plan).map_err(|error| failure(command, &error))
+/// A run of a command.
+pub(super) struct Run {
+    pub(super) trace: Trace,
+    /// Why it has broken off, if it has.
+    pub(super) broken: Option<String>,
 }
 
-/// Why there is no recording of a command.
-pub(super) fn failure(command: &[OsString], error: &record::Failure) -> Failure {
-    if error.is_interrupt() {
+/// A run of a command, as far as it has come; one that nobody could ask is none.
+fn recorded(command: &[OsString], plan: &Plan) -> Result<Run, Failure> {
+    so_far(command, plan, Broken::is_reached)
+}
+
+/// A run of a command, as far as it has come, if it is to be shown.
+pub(super) fn so_far(
+    command: &[OsString],
+    plan: &Plan,
+    is_shown: impl Fn(&Broken) -> bool,
+) -> Result<Run, Failure> {
+    match record(command, plan) {
+        Ok(trace) => Ok(Run { trace, broken: None }),
+        Err(mut broken) => {
+            let Failure { line, status } = failure(command, &broken);
+            match broken.so_far.take().filter(|_| is_shown(&broken)) {
+                Some(trace) => Ok(Run { trace: *trace, broken: Some(line) }),
+                None => Err(Failure { line, status }),
+            }
+        }
+    }
+}
+
+/// Why there is no whole recording of a command.
+pub(super) fn failure(command: &[OsString], broken: &Broken) -> Failure {
+    if broken.is_interrupt() {
         return Failure { line: String::new(), status: 130 };
     }
-    Failure { line: format!("{}: {error}", words(command)), status: 2 }
+    let line = format!("{}: {broken}", super::one_line(&words(command)));
+    Failure { line, status: 2 }
 }
 
 /// The command that starts a design, with one worker if it is a pool: which of several comes first is
@@ -198,6 +279,15 @@ fn known(name: &str, more: &[&str]) -> Vec<Accepted> {
 }
 
 fn commands(arguments: &Arguments) -> Result<Commands, Failure> {
+    if arguments
+        .commands
+        .split(|word| word == "--")
+        .any(|half| half.first().is_some_and(|word| word.is_empty()))
+    {
+        return Err(Failure::usage(
+            "error: a command's first word is its program, and that is empty",
+        ));
+    }
     if let Some(name) = &arguments.design {
         let own = &arguments.commands;
         if own.is_empty() {
@@ -219,11 +309,22 @@ fn commands(arguments: &Arguments) -> Result<Commands, Failure> {
     }
 }
 
-pub(super) fn read_script(path: &PathBuf) -> Result<Vec<script::Step>, Failure> {
-    let failed =
-        |what: String| Failure { line: format!("error: {}: {what}", path.display()), status: 2 };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-    script::parse(&text).map_err(|mistake| failed(mistake.to_string()))
+fn read_script(path: &Path) -> Result<Vec<script::Step>, Failure> {
+    let name = super::one_line(&path.to_string_lossy());
+    let failed = |what: String| Failure { line: format!("error: {name}: {what}"), status: 2 };
+    let mut bytes = Vec::new();
+    let read = File::open(path)
+        .and_then(|file| file.take(script::LONGEST + 1).read_to_end(&mut bytes))
+        .map_err(|error| failed(error.to_string()))?;
+    if read as u64 > script::LONGEST {
+        return Err(failed(format!("a script is no longer than {} MiB", script::LONGEST >> 20)));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let number = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        failed(format!("line {number}: this is not UTF-8; such a byte is written \\xHH"))
+    })?;
+    script::parse(&text).map_err(|mistake| failed(super::one_line(&mistake.to_string())))
 }
 
 fn print(comparison: &Comparison, all: bool) -> io::Result<()> {

@@ -9,15 +9,57 @@ use super::Failure;
 /// Writes a file: beside it first, and when all of it is there, in its place. A device or a pipe is written to
 /// as it is.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let written = match fs::metadata(path) {
+    write(path, bytes).map_err(|error| failure("error:", path, &error))
+}
+
+/// The same for the file that an option names, and so does the error.
+pub(super) fn write_for(option: &str, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write(path, bytes).map_err(|error| failure(&format!("error: {option}"), path, &error))
+}
+
+fn failure(before: &str, path: &Path, error: &io::Error) -> Failure {
+    let path = super::one_line(&path.to_string_lossy());
+    Failure { line: format!("{before} {path}: {error}"), status: 2 }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::metadata(path) {
         Ok(there) if !there.is_file() => to_what_is_there(path, bytes),
         // What a symbolic link leads to is what is meant.
         _ => in_its_place(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), bytes),
+    }
+}
+
+/// Whether a file that an option names can be written, so that this is known before there is anything to write.
+pub(super) fn may_write(option: &str, path: &Path) -> Result<(), Failure> {
+    let tried = match fs::metadata(path) {
+        // What open() says.
+        Ok(there) if there.is_dir() => to_what_is_there(path, &[]),
+        // Opening a pipe waits for its reader.
+        Ok(there) if !there.is_file() => Ok(()),
+        Ok(_) => fs::OpenOptions::new().write(true).open(path).and_then(|_| beside(path)),
+        Err(_) => beside(path),
     };
-    written.map_err(|error| Failure {
-        line: format!("error: {}: {error}", super::one_line(&path.to_string_lossy())),
-        status: 2,
-    })
+    tried.map_err(|error| failure(&format!("error: {option}"), path, &error))
+}
+
+fn beside(path: &Path) -> io::Result<()> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    Beside::new(&path).map(drop)
+}
+
+/// Whether two paths lead to one file, or would. A device or a pipe takes both.
+pub(super) fn is_same(one: &Path, other: &Path) -> bool {
+    if fs::metadata(one).is_ok_and(|there| !there.is_file()) {
+        return false;
+    }
+    let place = |path: &Path| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let folder = fs::canonicalize(parent.unwrap_or(Path::new("."))).ok();
+        let there = fs::canonicalize(path).ok();
+        there.or_else(|| Some(folder?.join(path.file_name()?)))
+    };
+    one == other || place(one).is_some_and(|place_of_one| Some(place_of_one) == place(other))
 }
 
 fn to_what_is_there(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -41,5 +41,5 @@ fn per_connection(design: &Design, arguments: &Arguments) -> Result<Option<Cost>
     }
     let request: &[u8] = if design.transport == Transport::Udp { b"" } else { b"10\n" };
     let command = listening(design.name)?;
-    cost(&command, request, arguments.patience()).map_err(|error| failure(&command, &error))
+    cost(&command, request, arguments.asking.patience()).map_err(|error| failure(&command, &error))
 }

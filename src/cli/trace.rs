@@ -2,15 +2,12 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
 use super::Failure;
-use super::compare::{PIPE, fit, listening, read_script, recorded, start, terminal_width};
+use super::compare::{Asking, PIPE, Run, fit, listening, so_far, start, terminal_width};
 use crate::compare::explain::{Explained, ExplainedStep, explain};
-use crate::compare::record::Plan;
 use crate::report::comparison::least;
 use crate::report::repeats::{Part, repeats};
 use crate::report::wrap;
@@ -22,9 +19,10 @@ Examples:
   socklab trace forked                a design
   socklab trace -- ./mine {port}      any server
   socklab trace --script clients.txt select
+  socklab trace --send 'PING\\r\\n' --expect PONG -- redis-server --port {port}
 
 It is started under strace, asked by clients, and stopped with SIGINT, as by socklab compare. {port} in an
-argument, and the variable PORT, are a free port; a server may take any other. The times are milliseconds since
+argument, and the variable PORT, are a free port; a server that has no {port} may take any other. The times are milliseconds since
 its first socket for clients.")]
 pub(super) struct Arguments {
     /// A design; or `-- COMMAND`
@@ -33,12 +31,8 @@ pub(super) struct Arguments {
     /// A command, with `--` before it
     #[arg(last = true, value_name = "COMMAND", conflicts_with = "design")]
     command: Vec<OsString>,
-    /// What the clients do: lines such as `a connect`, `a send 10\n`, `a expect 55`, `a end`
-    #[arg(long, value_name = "FILE")]
-    script: Option<PathBuf>,
-    /// How long anything may take, in seconds
-    #[arg(long, value_name = "S", default_value_t = 10)]
-    wait: u64,
+    #[command(flatten)]
+    asking: Asking,
     /// Print the trace as JSON
     #[arg(long)]
     json: bool,
@@ -49,17 +43,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(name) => listening(name)?,
         None => arguments.command.clone(),
     };
-    let plan = Plan {
-        script: arguments.script.as_ref().map(read_script).transpose()?,
-        patience: Duration::from_secs(arguments.wait),
-    };
+    let plan = arguments.asking.plan()?;
     heed_interrupts().map_err(|error| Failure::new(error.to_string()))?;
-    let explained = explain(&recorded(&command, &plan)?);
+    let Run { trace, broken } = so_far(&command, &plan, |_| true)?;
+    let explained = explain(&trace);
     if arguments.json {
         let line = serde_json::to_string(&explained).map_err(io::Error::from)?;
-        return Ok(writeln!(io::stdout(), "{line}")?);
+        writeln!(io::stdout(), "{line}")?;
+    } else {
+        print(&explained)?;
     }
-    Ok(print(&explained)?)
+    broken.map_or(Ok(()), |line| Err(Failure { line, status: 2 }))
 }
 
 fn print(explained: &Explained) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::normalise::{Step, Trace};
-use super::record::{Failure, Plan, record};
+use super::record::{Broken, Clients, Plan, record};
 use super::script::{self, Action};
 
 /// The calls of one connection whose request comes with it, or of one datagram.
@@ -32,15 +32,15 @@ const LEFT_OUT: &[&str] =
 ///
 /// # Errors
 ///
-/// See [`Failure`].
+/// Those of [`record`].
 pub fn cost(
     command: &[OsString],
     request: &[u8],
     patience: Duration,
-) -> Result<Option<Cost>, Failure> {
-    let count = |connections: usize| -> Result<[usize; 2], Failure> {
+) -> Result<Option<Cost>, Broken> {
+    let count = |connections: usize| -> Result<[usize; 2], Broken> {
         let script = (1..=connections).flat_map(|number| client(number, request)).collect();
-        let trace = record(command, &Plan { script: Some(script), patience })?;
+        let trace = record(command, &Plan { clients: Clients::Script(script), patience })?;
         Ok(calls(&trace))
     };
     let (few, many) = (count(BEFORE)?, count(BEFORE + COUNTED)?);

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod normalise;
 pub mod parse;
 pub mod picture;
+mod play;
 pub mod record;
 pub mod script;
 mod start;

@@ -21,7 +21,7 @@ use crate::posix::sys_resource::{RLIMIT_NOFILE, getrlimit, rlimit, setrlimit};
 use crate::report::{Examination, Finding, Identity, Role, Verdict};
 use crate::subject::cell::{Isolation, come_back_after, renew_network};
 use crate::subject::gate::{Gate, Sysno, Tap};
-use crate::subject::{Limits, Reached, Running, Subject};
+use crate::subject::{Limits, Reached, Running, Subject, Wanted};
 
 /// What all checks of an examination share.
 pub struct Exam<'a> {
@@ -222,12 +222,13 @@ impl<'a> Exam<'a> {
         let descriptors = limits.descriptors.or(Some(self.descriptors));
         let limits = Limits { descriptors, ..limits };
         let is_gated = gate.is_some();
-        let subject = if plan.by_inetd {
+        let mut subject = if plan.by_inetd {
             Subject::confine_by_inetd(command, &plan.isolation, limits, gate, port)?
         } else {
             Subject::confine(command, &plan.isolation, limits, gate)?
         };
-        let (subject, reached) = subject.until_reached(plan.patience)?;
+        let wanted = Wanted { port, is_sure: false };
+        let reached = subject.until_reached(plan.patience, wanted)?;
         Ok(self.server(Held::Own(RefCell::new(subject)), reached, is_gated))
     }
 

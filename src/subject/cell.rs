@@ -3,22 +3,26 @@
 
 #![expect(unsafe_code, reason = "what must happen between fork and exec")]
 
+use std::ffi::c_int;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
 use nix::unistd::{getegid, geteuid, setsid};
 
 use crate::linux::close_range::close_range;
 use crate::linux::net_if::{IFF_UP, siocsifflags};
 use crate::posix::error::{EINTR, Error};
+use crate::posix::signal::{SIGKILL, SIGTERM, handler, kill, sigaction, sigemptyset};
 use crate::posix::sys_socket::{AF_INET, SOCK_CLOEXEC, SOCK_DGRAM, socket};
 use crate::posix::sys_wait::waitpid;
-use crate::posix::unistd::{_exit, fork, write};
+use crate::posix::unistd::{_exit, fork, read, write};
 
 /// In what a command runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,12 +122,20 @@ impl Limits {
     pub const USUAL: Self =
         Self { tasks: 8192, memory: 64 << 30, cpu: 120, file: 64 << 20, descriptors: None };
 
+    /// Those that the user has.
+    pub const INHERITED: Self = Self {
+        tasks: RLIM_INFINITY,
+        memory: RLIM_INFINITY,
+        cpu: RLIM_INFINITY,
+        file: RLIM_INFINITY,
+        descriptors: None,
+    };
+
     /// Sets them for this process. Allocates nothing.
     fn set(&self) -> nix::Result<()> {
         let lower = |resource: Resource, limit: u64| {
-            let (_, hard) = getrlimit(resource)?;
-            let limit = if hard == RLIM_INFINITY { limit } else { limit.min(hard) };
-            setrlimit(resource, limit, limit)
+            let (soft, hard) = getrlimit(resource)?;
+            setrlimit(resource, limit.min(soft), limit.min(hard))
         };
         lower(Resource::RLIMIT_NPROC, self.tasks)?;
         lower(Resource::RLIMIT_DATA, self.memory)?;
@@ -178,7 +190,7 @@ pub(super) unsafe fn split(
         }
         child => {
             // SAFETY: this process does nothing but what `keep` does, which uses the pipe alone.
-            unsafe { keep(status, child) }
+            unsafe { keep(status, child, isolation) }
         }
     }
 }
@@ -200,7 +212,7 @@ unsafe fn wait_outside() -> ! {
 /// # Safety
 ///
 /// As [`split`].
-unsafe fn keep(status: &OwnedFd, child: i32) -> ! {
+unsafe fn keep(status: &OwnedFd, child: i32, isolation: &Isolation) -> ! {
     let kept = status.as_raw_fd().cast_unsigned();
     if kept > 0 {
         // SAFETY: the caller's contract: nobody uses these.
@@ -208,9 +220,17 @@ unsafe fn keep(status: &OwnedFd, child: i32) -> ! {
     }
     // SAFETY: as above.
     let _ = unsafe { close_range(kept + 1, u32::MAX) };
-    // Neither fails, with these arguments.
-    let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+    // None of these fails, with these arguments.
     let _ = prctl::set_child_subreaper(true);
+    if *isolation == Isolation::Namespaces {
+        // With process 1 its whole namespace ends.
+        let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+    } else {
+        let act = sigaction { sa_handler: handler(end_all), sa_mask: sigemptyset(), sa_flags: 0 };
+        // SAFETY: `end_all` uses system calls only, and does not return.
+        let _ = unsafe { sigaction(SIGTERM, Some(&act)) };
+        let _ = prctl::set_pdeathsig(Signal::SIGTERM);
+    }
     let _ = prctl::set_name(c"socklab-cell");
     loop {
         match waitpid(-1, 0) {
@@ -222,6 +242,29 @@ unsafe fn keep(status: &OwnedFd, child: i32) -> ! {
             Err(error) if error.errno() == EINTR => {}
             // Nobody is left.
             Err(_) => _exit(0),
+        }
+    }
+}
+
+/// Ends all that is below this process, and then itself: whoever loses its parent comes to light in the next
+/// look. Allocates nothing and takes no lock.
+extern "C" fn end_all(_signum: c_int) {
+    loop {
+        let mut text = [0; 4096];
+        let children = open(c"/proc/thread-self/children", OFlag::O_RDONLY, Mode::empty());
+        let length = children.ok().and_then(|file| read(file, &mut text).ok()).unwrap_or(0);
+        let mut pid = 0;
+        // A number that is cut is in the next look.
+        for byte in &text[..length] {
+            if byte.is_ascii_digit() {
+                pid = pid * 10 + i32::from(byte - b'0');
+            } else if pid > 0 {
+                let _ = kill(pid, SIGKILL);
+                pid = 0;
+            }
+        }
+        if matches!(waitpid(-1, 0), Err(error) if error.errno() != EINTR) {
+            _exit(0);
         }
     }
 }

@@ -25,15 +25,15 @@ use nix::unistd::pipe2;
 
 use crate::linux::signalfd::{SFD_CLOEXEC, signalfd};
 use crate::linux::sock_diag::{EVERY_STATE, dump, inet_diag_msg, sock_diag, state};
-use crate::linux::tcp_info::{TCP_CLOSE, TCP_LISTEN};
+use crate::linux::tcp_info::{TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN};
 use crate::net::{Deadline, wait};
 use crate::posix::Error;
 use crate::posix::error::EINTR;
 use crate::posix::netinet_in::{IPPROTO_TCP, IPPROTO_UDP};
 use crate::posix::poll::{POLLIN, pollfd};
 use crate::posix::signal::{
-    SIG_BLOCK, SIG_DFL, SIG_SETMASK, SIGINT, SIGKILL, SIGTERM, kill, sigaddset, sigemptyset,
-    signal, sigprocmask,
+    SIG_BLOCK, SIG_DFL, SIG_IGN, SIG_SETMASK, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, kill,
+    sigaddset, sigemptyset, signal, sigprocmask,
 };
 use crate::posix::sys_socket::{AF_INET, AF_INET6};
 use crate::posix::unistd::read;
@@ -42,17 +42,12 @@ pub use cell::{Isolation, Limits};
 use gate::Gate;
 pub use running::Running;
 
-/// A running command, in a process group of its own.
+/// A running command, in a session of its own, which a process of ours keeps.
 pub struct Subject {
-    /// The command itself, or the process that keeps it.
-    child: Child,
+    /// The process that keeps it.
+    keeper: Child,
     /// Standard output's, where somebody reads it, and standard error's.
     said: Vec<Output>,
-    kept: Option<Kept>,
-}
-
-/// What is known of a command that a process of ours keeps.
-struct Kept {
     pid: u32,
     /// How many of ours are above it.
     above: usize,
@@ -145,6 +140,15 @@ impl fmt::Display for Ending {
     }
 }
 
+/// The port at which a server is to be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// The one it was told to take.
+    pub port: u16,
+    /// Whether no other will do.
+    pub is_sure: bool,
+}
+
 /// Why a command can't be studied.
 #[derive(Debug)]
 pub enum Trouble {
@@ -156,6 +160,15 @@ pub enum Trouble {
     Daemon(ExitStatus),
     /// It can't be reached in time.
     Unreachable(Duration),
+    /// It listens on a port, but not in time on the one that it was told to take.
+    Elsewhere {
+        /// The one that it was told to take.
+        given: u16,
+        /// The one on which it listens.
+        found: u16,
+        /// How long it had.
+        patience: Duration,
+    },
     /// A call of ours failed.
     Call(Error),
 }
@@ -179,6 +192,12 @@ impl fmt::Display for Trouble {
                 "the server did not listen on a port of this machine within {} s",
                 patience.as_secs()
             ),
+            Self::Elsewhere { given, found, patience } => write!(
+                f,
+                "the server listens on port {found}, and did not on port {given}, which {{port}} stands for, \
+                 within {} s",
+                patience.as_secs()
+            ),
             Self::Call(error) => error.fmt(f),
         }
     }
@@ -194,14 +213,20 @@ impl From<Error> for Trouble {
 
 static INTERRUPTS: OnceLock<OwnedFd> = OnceLock::new();
 
-/// From here on SIGINT and SIGTERM end every wait for a subject with `EINTR`, so that nothing of it is left.
+/// From here on SIGINT, SIGTERM, SIGQUIT and SIGHUP end every wait for a subject with `EINTR`, so that nothing of
+/// it is left. Under nohup SIGHUP stays ignored.
 ///
 /// # Errors
 ///
 /// Those of `sigprocmask` and `signalfd`.
 pub fn heed_interrupts() -> crate::posix::Result<()> {
     let mut set = sigemptyset();
-    for signum in [SIGINT, SIGTERM] {
+    if signal(SIGHUP, SIG_DFL)? == SIG_IGN {
+        signal(SIGHUP, SIG_IGN)?;
+    } else {
+        sigaddset(&mut set, SIGHUP)?;
+    }
+    for signum in [SIGINT, SIGTERM, SIGQUIT] {
         sigaddset(&mut set, signum)?;
         // Ignored (a shell does that to what it starts in the background), no server would heed it either.
         signal(signum, SIG_DFL)?;
@@ -248,20 +273,6 @@ pub fn until<T>(
 }
 
 impl Subject {
-    /// Starts a command with no input and nobody who reads its output.
-    ///
-    /// # Errors
-    ///
-    /// [`Trouble::Start`].
-    pub fn start(mut command: Command) -> Result<Self, Trouble> {
-        command.stdout(Stdio::null()).stderr(Stdio::piped());
-        // SAFETY: one system call that allocates nothing.
-        unsafe { command.pre_exec(let_signals_in) };
-        let mut child = spawn(command)?;
-        let said = listen(&mut child);
-        Ok(Self { child, said, kept: None })
-    }
-
     /// Starts a command in a cell: a session of its own, under limits, with a process above it that keeps all
     /// that it starts; behind a gate, if one is given.
     ///
@@ -319,45 +330,35 @@ impl Subject {
         // SAFETY: `enter` makes system calls only; so does `Gate::install`, which says so.
         unsafe { command.pre_exec(enter) };
         // With `command` goes our copy of the pipe's other end.
-        let mut child = spawn(command)?;
-        let said = listen(&mut child);
-        let pid = tree(child.id()).get(cell::above(isolation)).copied().unwrap_or(0);
-        Ok(Self {
-            child,
-            said,
-            kept: Some(Kept { pid, above: cell::above(isolation), status, ended: None }),
-        })
+        let mut keeper = spawn(command)?;
+        let said = listen(&mut keeper);
+        let above = cell::above(isolation);
+        let pid = tree(keeper.id()).get(above).copied().unwrap_or(0);
+        Ok(Self { keeper, said, pid, above, status, ended: None })
     }
 
     /// The process id of the command; 0 if it had ended before anybody could learn it.
-    pub fn pid(&self) -> u32 {
-        self.kept.as_ref().map_or_else(|| self.child.id(), |kept| kept.pid)
+    pub const fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// Every process of it that is there, the command's own first.
     pub fn processes(&self) -> Vec<u32> {
-        let mut tree = tree(self.child.id());
-        let above = self.kept.as_ref().map_or(0, |kept| kept.above);
-        tree.split_off(above.min(tree.len()))
+        let mut tree = tree(self.keeper.id());
+        tree.split_off(self.above.min(tree.len()))
     }
 
     /// Its status, once it has ended; others that it started may still be there.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        let Some(kept) = &mut self.kept else { return self.child.try_wait().ok().flatten() };
-        if kept.ended.is_none() {
+        if self.ended.is_none() {
             let mut word = [0; 4];
-            let mut fds = [pollfd::new(&kept.status, POLLIN)];
+            let mut fds = [pollfd::new(&self.status, POLLIN)];
             let is_told = wait(&mut fds, Deadline::after(Duration::ZERO)) == Ok(true);
-            if is_told && read(&kept.status, &mut word) == Ok(word.len()) {
-                kept.ended = Some(ExitStatus::from_raw(i32::from_ne_bytes(word)));
+            if is_told && read(&self.status, &mut word) == Ok(word.len()) {
+                self.ended = Some(ExitStatus::from_raw(i32::from_ne_bytes(word)));
             }
         }
-        kept.ended
-    }
-
-    /// Ends whatever is left of it, and returns the end of what it wrote.
-    pub fn last_words(mut self) -> String {
-        String::from_utf8_lossy(&self.outputs().concat()).into_owned()
+        self.ended
     }
 
     /// Ends whatever is left of it, and returns what it wrote to each of its outputs, standard error last; of very
@@ -392,39 +393,71 @@ impl Subject {
             // A killed process takes a moment to end.
             let _ = wait(&mut [], Deadline::after(LOOK));
         }
-        let _ = kill(-(self.child.id() as i32), SIGKILL);
-        let _ = self.child.wait();
+        let _ = kill(-(self.keeper.id() as i32), SIGKILL);
+        let _ = self.keeper.wait();
     }
 
-    /// Waits until it listens, or has a UDP socket with a port.
+    /// Waits until it listens, or has a UDP socket with a port, and rests; of several ports the one that is wanted.
     ///
     /// # Errors
     ///
-    /// [`Trouble::Ended`], [`Trouble::Unreachable`], or what asking the kernel for its sockets fails with.
-    pub fn until_reached(mut self, patience: Duration) -> Result<(Self, Reached), Trouble> {
-        let mut status = None;
+    /// [`Trouble::Ended`], [`Trouble::Daemon`], [`Trouble::Unreachable`], [`Trouble::Elsewhere`], or what asking the
+    /// kernel for its sockets fails with.
+    pub fn until_reached(
+        &mut self,
+        patience: Duration,
+        wanted: Wanted,
+    ) -> Result<Reached, Trouble> {
+        let mut elsewhere = None;
         let found = until(patience, || {
-            status = self.ended();
-            Ok(if status.is_some() { Some(None) } else { reached(&self.processes())?.map(Some) })
+            let is_over = self.ended().is_some();
+            let found = if is_over { None } else { reached(&self.processes(), wanted.port)? };
+            let is_it = |found: &Reached| !wanted.is_sure || found.addr.port() == wanted.port;
+            elsewhere = found;
+            Ok(if is_over { Some(None) } else { found.filter(is_it).map(Some) })
         })?;
-        if matches!(found, Some(Some(_))) && self.kept.is_some() {
-            // Whoever makes himself a daemon ends in these moments.
-            let mut rested = 0;
-            until(patience.min(Duration::from_secs(1)), || {
-                let is_at_rest = watch::tasks(&self.processes()).iter().all(watch::Task::sleeps);
-                rested = if is_at_rest { rested + 1 } else { 0 };
-                Ok((rested >= 3).then_some(()))
-            })?;
-            status = self.ended();
+        let mut found = found.flatten();
+        if found.is_some() {
+            // Whoever makes himself a daemon ends in these moments; others open one more port.
+            self.settle(patience.min(Duration::from_secs(1)))?;
+            found = reached(&self.processes(), wanted.port)?.or(found);
         }
-        match (found, status) {
-            (Some(Some(reached)), None) => Ok((self, reached)),
+        match (found, self.ended()) {
+            (Some(reached), None) => Ok(reached),
             (_, Some(status)) if !self.processes().iter().all(|&pid| is_gone(pid)) => {
                 Err(Trouble::Daemon(status))
             }
-            (_, Some(status)) => Err(Trouble::Ended(status, self.last_words())),
-            _ => Err(Trouble::Unreachable(patience)),
+            (_, Some(status)) => Err({
+                let said = self.outputs().concat();
+                Trouble::Ended(status, String::from_utf8_lossy(&said).into_owned())
+            }),
+            _ => Err(match elsewhere {
+                Some(Reached { addr, .. }) => {
+                    Trouble::Elsewhere { given: wanted.port, found: addr.port(), patience }
+                }
+                None => Trouble::Unreachable(patience),
+            }),
         }
+    }
+
+    /// Whether every task of it sleeps in a call, or is stopped, or has ended.
+    pub fn is_at_rest(&self) -> bool {
+        watch::tasks(&self.processes()).iter().all(watch::Task::sleeps)
+    }
+
+    /// Waits until every task of it sleeps in a call, or is stopped, or has ended, at three looks in a row, and
+    /// returns whether that happened in time.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` if the user wants an end.
+    pub fn settle(&self, patience: Duration) -> crate::posix::Result<bool> {
+        let mut rested = 0;
+        let settled = until(patience, || {
+            rested = if self.is_at_rest() { rested + 1 } else { 0 };
+            Ok((rested >= 3).then_some(()))
+        })?;
+        Ok(settled.is_some())
     }
 }
 
@@ -459,14 +492,17 @@ fn listen(child: &mut Child) -> Vec<Output> {
     stdout.into_iter().chain(stderr).collect()
 }
 
-/// The first socket of some processes at which they can be asked.
-fn reached(processes: &[u32]) -> crate::posix::Result<Option<Reached>> {
+/// The socket of some processes at which they can be asked: the one with this port, or else the first.
+fn reached(processes: &[u32], port: u16) -> crate::posix::Result<Option<Reached>> {
     let inodes = watch::sockets(processes);
     if inodes.is_empty() {
         return Ok(None);
     }
     let all = doors()?;
-    Ok(all.iter().find(|door| inodes.contains(&door.row.idiag_inode)).map(Door::reached))
+    let mut own =
+        all.iter().filter(|door| inodes.contains(&door.row.idiag_inode)).map(Door::reached);
+    let first = own.clone().next();
+    Ok(own.find(|own| own.addr.port() == port).or(first))
 }
 
 /// A socket at which somebody can be asked.
@@ -553,11 +589,20 @@ pub fn tids(pid: u32) -> Vec<u32> {
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// Whether every task of a process tree sleeps in a call, or has ended; none is stopped, or held by a tracer.
-pub fn is_at_rest(root: u32) -> bool {
-    let is_asleep =
-        |task: &watch::Task| matches!(watch::state(task.tid), None | Some('S' | 'Z' | 'X'));
-    watch::tasks(&tree(root)).iter().all(is_asleep)
+/// Whether a client's connection to a server is whole at the server's end: its end of file has not come yet.
+///
+/// # Errors
+///
+/// What asking the kernel for its sockets fails with.
+pub fn is_whole(server: SocketAddr, client: SocketAddr) -> crate::posix::Result<bool> {
+    let kernel = sock_diag()?;
+    let mut found = false;
+    let family = crate::net::family(&server);
+    dump(&kernel, family, IPPROTO_TCP, state(TCP_ESTABLISHED), |row| {
+        found |= u16::from_be(row.idiag_sport) == server.port()
+            && u16::from_be(row.idiag_dport) == client.port();
+    })?;
+    Ok(found)
 }
 
 /// Whether a signal has stopped a process.

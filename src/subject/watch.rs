@@ -153,6 +153,14 @@ pub fn users(pid: u32) -> Vec<u32> {
     line.split_whitespace().filter_map(|uid| uid.parse().ok()).collect()
 }
 
+/// The process group of a process.
+pub fn group(pid: u32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    // The state and the parent come before it.
+    rest.split(' ').nth(2)?.parse().ok()
+}
+
 /// The descriptors of a process and what each is; nothing where the system hides them.
 pub fn descriptors(pid: u32) -> Vec<(i32, String)> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };

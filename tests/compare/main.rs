@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod broken;
+mod left;
 mod parser;
 mod table;
 mod trace;
@@ -11,8 +13,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
 use socklab::server::DESIGNS;
 
@@ -366,6 +366,13 @@ fn what_can_not_be_compared() {
         (&["forked", "--", "true", "--", "true"], "not both"),
         (&["--script", script, "forked"], "line 1: no action \"jump\""),
         (&["--script", "/nonexistent", "forked"], "No such file"),
+        (&["--script", "/dev/zero", "forked"], "no longer than 1 MiB"),
+        (&["--", "", "--", "true"], "first word is its program, and that is empty"),
+        (&["--html", "/nonexistent/a.html", "forked"], "--html /nonexistent/a.html: No such file"),
+        (&["--svg", "/", "forked"], "--svg /: Is a directory"),
+        (&["--svg", "./a", "--html", "a", "forked"], "--svg and --html both name ./a"),
+        (&["--send", "\\q", "forked"], "--send \\q: no escape"),
+        (&["--send", "1", "--expect", "(", "forked"], "--expect (: "),
     ] {
         let output = compare(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", said(&output));
@@ -395,33 +402,4 @@ fn without_strace() {
     let output = output.expect("socklab runs");
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("apt-get install strace"), "{}", said(&output));
-}
-
-/// Ctrl-C in the middle leaves nothing behind.
-#[test]
-fn an_interrupt_leaves_nothing() {
-    if !has_strace() {
-        return;
-    }
-    let mut command = support::socklab();
-    command.args(["compare", "--", "sleep", "3600", "--", "true"]);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("it runs");
-    let pid = child.id() as i32;
-    // strace, and below it the command.
-    let started = loop {
-        let tree = support::tree(pid);
-        if tree.len() > 2 {
-            break tree;
-        }
-        std::thread::yield_now();
-    };
-    kill(Pid::from_raw(pid), Signal::SIGINT).expect("it runs");
-    assert_eq!(child.wait().expect("our child").code(), Some(130));
-    for pid in &started[1..] {
-        while fs::read_to_string(format!("/proc/{pid}/comm"))
-            .is_ok_and(|comm| comm.starts_with("sleep") || comm.starts_with("strace"))
-        {
-            std::thread::yield_now();
-        }
-    }
 }

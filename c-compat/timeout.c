@@ -33,11 +33,15 @@ int main(int argc, char **argv)
         }
         /* Not on the listening socket, which would hand them on: accept() would time out as well. */
         struct timeval *timeout = &options.timeout;
-        if (setsockopt(connfd, SOL_SOCKET, SO_RCVTIMEO, timeout, sizeof *timeout) == -1) die("setsockopt");
-        if (setsockopt(connfd, SOL_SOCKET, SO_SNDTIMEO, timeout, sizeof *timeout) == -1) die("setsockopt");
-        serving(connfd);
-        handle_request(connfd, options.max_n);
-        served();
+        if (setsockopt(connfd, SOL_SOCKET, SO_RCVTIMEO, timeout, sizeof *timeout) == -1
+            || setsockopt(connfd, SOL_SOCKET, SO_SNDTIMEO, timeout, sizeof *timeout) == -1) {
+            /* Nobody is served without a limit. */
+            report_errno("setsockopt");
+        } else {
+            serving(connfd);
+            handle_request(connfd, options.max_n);
+            served();
+        }
         (void)close(connfd);
     }
     if (close(listenfd) == -1) die("close");

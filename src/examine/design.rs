@@ -193,7 +193,7 @@ struct Scene {
 
 impl Scene {
     fn of(server: &Server) -> Self {
-        let processes = server.processes();
+        let processes = own(server);
         let tasks = watch::tasks(&processes);
         let mut scene = Self {
             threads: tasks.len() - processes.len().min(tasks.len()),
@@ -237,6 +237,24 @@ impl Scene {
         };
         format!("{when}: {processes}{threads}; blocked: {}", calls.join(", "))
     }
+}
+
+/// Its processes, without those above the first one that listens which are another program: a shell that waits for it
+/// is no part of its design.
+fn own(server: &Server) -> Vec<u32> {
+    let mut all = server.processes();
+    let listening: Vec<u32> = server
+        .listeners()
+        .map(|rows| rows.iter().map(|row| row.idiag_inode).collect())
+        .unwrap_or_default();
+    let holds = |&pid: &u32| watch::sockets(&[pid]).iter().any(|inode| listening.contains(inode));
+    if let Some(first) = all.iter().position(holds) {
+        let image = watch::image(all[first]);
+        let below = all.split_off(first);
+        all.retain(|&pid| watch::image(pid) == image);
+        all.extend(below);
+    }
+    all
 }
 
 /// Finds out which design a fresh server is; `asks` answers, with a fresh server each time, whether a costly
@@ -329,7 +347,7 @@ pub fn identify(
         }
     } else if processes >= held {
         // A program that is started anew finds another address for everything.
-        let image = watch::image(server.pid());
+        let image = after.processes.first().and_then(|&pid| watch::image(pid));
         let others = after.processes.iter().filter(|&&pid| watch::image(pid) != image).count();
         design.kind = if others >= held { Kind::ForkExec } else { Kind::Forked };
         if others >= held {

@@ -30,7 +30,7 @@ pub const GROUPS: &[(char, &str)] = &[
     ('H', "stop"),
     ('I', "reach"),
     ('J', "UDP"),
-    ('K', "clients too"),
+    ('K', "clients, whose server the examiner plays"),
 ];
 
 /// What a check comes to.

@@ -63,11 +63,17 @@ fn serve(options: &Options) -> Result<()> {
             }
         };
         // Not on the listening socket, which would hand them on: accept() would time out as well.
-        setsockopt(&connfd, SOL_SOCKET, SO_RCVTIMEO, &options.timeout)?;
-        setsockopt(&connfd, SOL_SOCKET, SO_SNDTIMEO, &options.timeout)?;
-        lifecycle::serving(&connfd);
-        handle_request(&connfd, options.max_n);
-        lifecycle::served();
+        let limited = setsockopt(&connfd, SOL_SOCKET, SO_RCVTIMEO, &options.timeout)
+            .and_then(|()| setsockopt(&connfd, SOL_SOCKET, SO_SNDTIMEO, &options.timeout));
+        // Nobody is served without a limit.
+        match limited {
+            Ok(()) => {
+                lifecycle::serving(&connfd);
+                handle_request(&connfd, options.max_n);
+                lifecycle::served();
+            }
+            Err(error) => lifecycle::report(error),
+        }
         let _ = close(connfd);
     }
     close(listenfd)

@@ -64,3 +64,19 @@ fn loops_without_clients_are_not_counted() {
     let (_, _, why) = &found[0];
     assert!(!why.contains("loops"), "{why}");
 }
+
+/// A shell that waits for the server is no process of its design.
+#[test]
+fn a_shell_around_a_server() {
+    if !alone() {
+        return;
+    }
+    for (name, design) in [("forked", "--claims=forked"), ("iterative", "--claims=iterative")] {
+        let line = format!("{} --port $PORT; true", c(name)[0]);
+        let command = ["sh", "-c", &line].map(String::from);
+        let ids = ["C10", "H7"].map(String::from);
+        for (id, verdict, why) in verdicts(&ids, &[design], &command) {
+            assert_eq!(verdict, "pass", "{name}: {id}: {why}");
+        }
+    }
+}

@@ -163,6 +163,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.client {
         return client::run(arguments);
     }
+    if arguments.output.csv.is_some() && arguments.suite.is_none() {
+        return Err(Failure::usage(
+            "error: --csv is the table of a suite; --suite FILE, or --json for one server",
+        ));
+    }
     let checks = selection(arguments, CHECKS)?;
     let protocol = protocol(&arguments.asked)?;
     if let Some(claim) = &arguments.asked.claims
@@ -394,7 +399,11 @@ fn explained<Of>(check: &Check<Of>) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
+/// With a capital letter, unless it begins with a function's name.
 fn capital(text: &str) -> String {
+    if text.split([' ', ';', ',']).next().is_some_and(|word| word.contains('(')) {
+        return text.to_owned();
+    }
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -25,12 +25,17 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Write the table of a suite as comma-separated values, too
-    #[arg(long, value_name = "FILE", requires = "suite")]
-    csv: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub(super) csv: Option<PathBuf>,
 }
 
 impl Arguments {
+    /// Prints and writes an examination. That it can't be written is no fault of the server's: status 2.
     pub(super) fn one(&self, found: &Examination) -> Result<(), Failure> {
+        self.write_one(found).map_err(unwritten)
+    }
+
+    fn write_one(&self, found: &Examination) -> Result<(), Failure> {
         if let Some(path) = &self.html {
             file(path, |out| examination::html::write(found, out))?;
         }
@@ -48,7 +53,12 @@ impl Arguments {
         Ok(out.flush()?)
     }
 
+    /// The same of a suite.
     pub(super) fn several(&self, suite: &Suite) -> Result<(), Failure> {
+        self.write_several(suite).map_err(unwritten)
+    }
+
+    fn write_several(&self, suite: &Suite) -> Result<(), Failure> {
         if let Some(path) = &self.html {
             file(path, |out| matrix::html::write(suite, out))?;
         }
@@ -68,6 +78,10 @@ impl Arguments {
         }
         Ok(out.flush()?)
     }
+}
+
+fn unwritten(failure: Failure) -> Failure {
+    Failure { status: 2, ..failure }
 }
 
 /// As wide as the terminal, with colour unless NO_COLOR is set; without a terminal neither.

@@ -24,6 +24,10 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let row = format!("process {} {what} {}", server.pid(), server.addr);
     Ok(match server.probe()? {
         Probe::Right => Outcome::pass(format!("{what} {}, and answers", server.addr)).with(row),
+        Probe::Wrong(answer) if !server.protocol.is_fibonacci => {
+            let what = format!("a good request is answered with {}", answer.words());
+            Outcome::fail(what).with(row).with("what --expect says does not match that")
+        }
         other => Outcome::fail(format!("a good request is {}", other.words()))
             .with(row)
             .with_all(server.scene()),

@@ -39,7 +39,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(server.died(status).with("no task could be made"));
     }
     if got {
-        let what = "RLIMIT_NPROC binds nobody here: the superuser has no such limit outside of a user namespace";
+        let what = "RLIMIT_NPROC binds nobody here: the superuser has no such limit outside of a user namespace; examined as an ordinary user it has";
         return Err(Trouble::Blocked(String::from(what)));
     }
     let spins = server.spins()?;

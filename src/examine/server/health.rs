@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{LOOKS, Server, Sleep};
+use super::{Held, LOOKS, Server, Sleep};
 use crate::examine::client::{Answer, Client, End, Manner};
 use crate::examine::{Outcome, Trouble};
 use crate::net::Deadline;
@@ -84,7 +84,12 @@ impl Server {
                 }
             }
             if sleep.is_long(self.is_at_rest()) && !client.is_told()? {
-                return Ok(Probe::Stuck(self.stuck_with(client)?));
+                let answer = client.take()?;
+                return Ok(if answer.bytes.is_empty() {
+                    Probe::Stuck(self.stuck_with(client)?)
+                } else {
+                    Probe::Wrong(answer)
+                });
             }
         }
         Ok(Probe::Late)
@@ -133,7 +138,16 @@ impl Server {
     /// What is said of a server that has ended.
     pub fn died(&self, ending: Ending) -> Outcome {
         self.log.say(format!("the server has ended: {ending}"));
-        Outcome::new(Verdict::Fail, format!("the server ended ({ending})"))
+        let outcome = Outcome::new(Verdict::Fail, format!("the server ended ({ending})"));
+        outcome.with_all(self.last_words().map(|line| format!("it said: {line}")))
+    }
+
+    /// The last line that it has written, if it is ours.
+    fn last_words(&self) -> Option<String> {
+        let Held::Own(subject) = &self.held else { return None };
+        let said = subject.borrow().said().concat();
+        let said = String::from_utf8_lossy(&said);
+        said.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned)
     }
 
     /// Whether it spins before anything is done to it.

@@ -184,6 +184,15 @@ impl Server {
         match (self.connect_as(Manner::default())?, self.ended()) {
             (Some(client), _) => Ok(client),
             (None, Some(status)) => Err(Trouble::Died(status)),
+            // The kernel closes the port before it tells of the end.
+            (None, None) if self.listeners()?.is_empty() => {
+                match self.until_ended(self.patience.min(Duration::from_secs(1)))? {
+                    Some(ending) => Err(Trouble::Died(ending)),
+                    None => {
+                        Err(Trouble::Broken(String::from("the server does not listen any more")))
+                    }
+                }
+            }
             (None, None) => Err(Trouble::Broken(String::from("a client could not connect"))),
         }
     }

@@ -93,8 +93,14 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     let is_single_use = exam.is_single_use()?;
     let server = exam.start()?;
-    let (protocol, all) = (server.protocol.clone(), requests(&server));
+    let (protocol, all, is_tcp) = (server.protocol.clone(), requests(&server), server.is_tcp);
     drop(server);
+    if other(exam)?.is_tcp != is_tcp {
+        let transport = if is_tcp { "UDP" } else { "TCP" };
+        return Err(Trouble::Broken(format!(
+            "the other server speaks {transport}, and this one does not"
+        )));
+    }
     let ask_both = |requests: &[&Request], looks| {
         let ours = ask_all(|| exam.start(), requests, is_single_use, looks)?;
         exam.log().say("the other server is asked the same");

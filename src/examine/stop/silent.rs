@@ -38,19 +38,28 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             return Err(Trouble::Broken(format!("{} was never accepted", first.name())));
         }
         server.settles()?;
-        server.signal(signum)?;
+        if signum == SIGINT {
+            server.signal_group(signum)?;
+        } else {
+            server.signal(signum)?;
+        }
         if server.until_ended(server.patience)?.is_some() {
             continue;
         }
         let held = server.held_by(first)?;
         let scene = server.scene();
         silent.into_iter().for_each(Client::close);
-        let after = match server.until_ended(server.patience)? {
-            Some(status) => format!("it ended when they had left ({status})"),
-            None => String::from("it did not end when they had left, either"),
+        let evidence = held.map_or(scene, |line| vec![line]);
+        let outcome = match server.until_ended(server.patience)? {
+            Some(status) => Outcome::fail(format!("{who} keeps it from stopping at {name}"))
+                .with_all(evidence)
+                .with(format!("it ended when they had left ({status})")),
+            None => Outcome::fail(format!(
+                "it goes on after {name}, and still does when {who} has left"
+            ))
+            .with_all(evidence),
         };
-        let what = format!("{who} keeps it from stopping at {name}");
-        return Ok(Outcome::fail(what).with_all(held.map_or(scene, |line| vec![line])).with(after));
+        return Ok(outcome);
     }
     Ok(Outcome::pass(format!("{who} does not keep it from stopping")))
 }

@@ -34,9 +34,10 @@ Examples:
   socklab compare --send 'PING\\r\\n' --expect PONG -- ./mine {port} -- redis-server --port {port}
   socklab compare --html forked.html forked      a page with pictures of both runs
 
-Each is started under strace, asked by the same clients, one after the other, and stopped with SIGINT. {port}
-in an argument, and the variable PORT, are a free port; a server that has no {port} may take any other. The exit
-status is 1 if they differ for no reason that is known, 2 if one of them could not be asked to the end.")]
+Each is started under strace, asked by the same clients, one after the other, and stopped with
+SIGINT. {port} in an argument, and the variable PORT, are a free port; a server that has no
+{port} may take any other. The exit status is 1 if they differ for no reason that is known, 2 if
+one of them could not be asked to the end.")]
 pub(super) struct Arguments {
     /// A design, which is compared with its C twin, or with `-- COMMAND`; or else `-- COMMAND -- COMMAND`
     #[arg(value_name = "DESIGN", required_unless_present_any = ["commands", "table"])]

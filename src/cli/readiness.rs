@@ -15,8 +15,9 @@ Examples:
   socklab readiness           the table, made on 127.0.0.1
   socklab readiness --json    for a program
 
-select: r readable, w writable, x in the third set. The calls are made with MSG_DONTWAIT. A line with !
-differs from the lecture's words. The exit status is 1 if the kernel says anything else than Linux must.")]
+select: r readable, w writable, x in the third set. The calls are made with MSG_DONTWAIT. A line
+with ! differs from the lecture's words. The exit status is 1 if the kernel says anything else
+than Linux must.")]
 pub(super) struct Arguments {
     /// Print one line of JSON
     #[arg(long)]

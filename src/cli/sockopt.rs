@@ -28,8 +28,8 @@ Examples:
   socklab sockopt list SO_          those whose names begin so
   socklab sockopt list --json       for a program
 
-The defaults are read, and set again, on fresh sockets of this moment. A default that is not the same on
-all has the sockets behind it: TCP and UDP over IPv4, TCP6 and UDP6 over IPv6.")]
+The defaults are read, and set again, on fresh sockets of this moment. A default that is not the
+same on all has the sockets behind it: TCP and UDP over IPv4, TCP6 and UDP6 over IPv6.")]
     List {
         /// Only the options whose names begin so
         #[arg(value_name = "PREFIX")]

@@ -21,9 +21,9 @@ Examples:
   socklab trace --script clients.txt select
   socklab trace --send 'PING\\r\\n' --expect PONG -- redis-server --port {port}
 
-It is started under strace, asked by clients, and stopped with SIGINT, as by socklab compare. {port} in an
-argument, and the variable PORT, are a free port; a server that has no {port} may take any other. The times are milliseconds since
-its first socket for clients.")]
+It is started under strace, asked by clients, and stopped with SIGINT, as by socklab compare.
+{port} in an argument, and the variable PORT, are a free port; a server that has no {port} may
+take any other. The times are milliseconds since its first socket for clients.")]
 pub(super) struct Arguments {
     /// A design; or `-- COMMAND`
     #[arg(value_name = "DESIGN", required_unless_present = "command")]

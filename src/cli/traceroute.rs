@@ -23,8 +23,8 @@ Examples:
   socklab traceroute -T -p 443 -n www.example.org
   socklab traceroute -6 -q 1 --json www.example.org
 
-Notes: !N !H !P network, host, protocol unreachable; !X prohibited; !F-N packets of at most N bytes;
-!S !V !C source route, precedence; !<CODE> or !<TYPE-CODE> any other. * is no answer.
+Notes: !N !H !P network, host, protocol unreachable; !X prohibited; !F-N packets of at most N
+bytes; !S !V !C source route, precedence; !<CODE> or !<TYPE-CODE> any other. * is no answer.
 
 Exit status: 0 the host was reached; 1 it was not; 2 a mistake or an unknown host.")]
 pub(super) struct Arguments {

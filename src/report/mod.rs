@@ -30,7 +30,7 @@ pub const GROUPS: &[(char, &str)] = &[
     ('H', "stop"),
     ('I', "reach"),
     ('J', "UDP"),
-    ('K', "clients, whose server the examiner plays"),
+    ('K', "clients themselves"),
 ];
 
 /// What a check comes to.

@@ -20,6 +20,7 @@ const CASES: &[Case] = &[
     ("echo.py", ECHO, &[("D4", &["pass"]), ("D5", &["pass"]), ("D10", &["pass"])]),
     // A child is made while another is waited for: as many as before, and yet one more. The superuser has no limit.
     ("forking.py", &[], &[("F8", &["pass", "blocked"])]),
+    ("quiet.py", &[], &[("A5", &["pass"]), ("D12", &["pass"])]),
     ("loops.py", &["--claims=epoll"], &[("C10", &["pass"]), ("E4", &["pass"])]),
     // A NUL behind the newline is the next request, where there can be one.
     ("broken/sound_persistent", &[], &[("B3", &["pass"])]),

@@ -26,7 +26,7 @@ use crate::subject::heed_interrupts;
 #[command(after_help = "\
 Examples:
   socklab examine -- ./server {port}              any server: its port stands for {port}
-  socklab examine forked                          a design and its C twin, and whether they are as promised
+  socklab examine forked                          a design and its C twin: as promised?
   socklab examine --only D8,E -- python3 server.py {port}
   socklab examine --claims forked -- ./server --port {port}
   socklab examine --like './reference {port}' -- ./server {port}
@@ -37,10 +37,12 @@ Examples:
   socklab examine --client -- ./client {host} {port}
   socklab examine --explain D12
 
-The server takes its port from {port} in an argument or from the variable PORT, or has the one that --port names. It
-runs in a network of its own where the system allows that, and nothing of it is left. A client takes its server from
-{host} and {port}, or from HOST and PORT, and is answered with a Fibonacci number, over UDP with the time. In a suite each
-line is a name, a colon and a command. The exit status is 0 if nothing failed, 1 if something did, 2 if a server could not be examined.")]
+The server takes its port from {port} in an argument or from the variable PORT, or has the one
+that --port names. It runs in a network of its own where the system allows that, and nothing of
+it is left. A client takes its server from {host} and {port}, or from HOST and PORT, and is
+answered with a Fibonacci number, over UDP with the time. In a suite each line is a name, a
+colon and a command. The exit status is 0 if nothing failed, 1 if something did, 2 if a server
+could not be examined.")]
 pub(super) struct Arguments {
     /// A design, which is examined with its C twin; or `-- COMMAND`
     #[arg(value_name = "DESIGN")]

@@ -21,8 +21,8 @@ use crate::tool::netstat::{Kind, Row, Selection, Snapshot, look};
     after_help = "\
 Without -t, -u, -l, -a, -n, -p, -e: -tulpne.
 
-TCP and UDP only: netstat adds the sockets of the Unix domain where neither -t nor -u is given. They
-have no port; ss -x lists them.
+TCP and UDP only: netstat adds the sockets of the Unix domain where neither -t nor -u is given.
+They have no port; ss -x lists them.
 
 Examples:
   socklab netstat               who listens where, how full is its queue, what is only bound

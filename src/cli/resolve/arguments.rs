@@ -83,8 +83,8 @@ Examples:
   socklab getaddrinfo - http --flags AI_PASSIVE       what a server binds
   socklab getaddrinfo localhost --family AF_INET6 --flags 'AI_V4MAPPED|AI_CANONNAME'
 
-Prints a line for each struct addrinfo, in their order: without --type three for each address, as C
-returns them. Exit status: 0 found, 1 a mistake on the command line, 2 not found."
+Prints a line for each struct addrinfo, in their order: without --type three for each address,
+as C returns them. Exit status: 0 found, 1 a mistake on the command line, 2 not found."
     )]
     Getaddrinfo(Later<Question<HostAndService>>),
     /// The names of an address and a port

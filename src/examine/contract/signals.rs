@@ -9,7 +9,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     id: "A5",
     name: "signals",
     does: "reads which signals the server ignores and which it has handlers for",
-    sees: "SigIgn, SigCgt and SigBlk in /proc/PID/status",
+    sees: "SigIgn, SigCgt and SigBlk in /proc/PID/status; where SIGPIPE is left alone, the flags of every send()",
     matters: "SIGPIPE, which comes when somebody has closed the connection that is written to, ends a process that has not \
               said otherwise",
     remedy: "signal(SIGPIPE, SIG_IGN), or MSG_NOSIGNAL with every send()",
@@ -22,7 +22,7 @@ pub(in crate::examine) const CHECK: Check = Check {
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let server = exam.start()?;
-    let pid = server.pid();
+    let (pid, is_tcp) = (server.pid(), server.is_tcp);
     let hidden = || Trouble::Blocked(format!("/proc/{pid}/status has no masks of signals"));
     let mut evidence = Vec::new();
     let mut is_deadly = false;
@@ -41,11 +41,24 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         };
         evidence.push(format!("{name} {what}"));
     }
-    let outcome = if is_deadly && server.is_tcp {
+    drop(server);
+    let outcome = if is_deadly && is_tcp && !is_quiet(exam)? {
         let what = "SIGPIPE has its default action: unless every send() says MSG_NOSIGNAL, a client can end the server";
         Outcome::new(Verdict::Weak, what)
+    } else if is_deadly && is_tcp {
+        Outcome::pass("SIGPIPE has its default action, and every send() says MSG_NOSIGNAL")
     } else {
         Outcome::pass(evidence.join(", "))
     };
     Ok(outcome.with_all(evidence))
+}
+
+/// Whether every send() to a client was seen to say `MSG_NOSIGNAL`.
+fn is_quiet(exam: &Exam) -> Result<bool, Trouble> {
+    match exam.habits() {
+        Ok(habits) => Ok(habits.sends_without_signal() == Some(true)),
+        Err(trouble) if trouble.is_interrupt() => Err(trouble),
+        // Not seen.
+        Err(_) => Ok(false),
+    }
 }

@@ -4,6 +4,7 @@ use std::ffi::c_int;
 
 use crate::examine::server::{Probe, Server};
 use crate::examine::{Exam, Trouble};
+use crate::posix::sys_socket::MSG_NOSIGNAL;
 use crate::subject::gate::{Call, Sysno, Tap};
 use crate::subject::watch::{descriptors, socket_in};
 
@@ -115,6 +116,17 @@ impl Habits {
             }
         }
         found
+    }
+
+    /// Whether whatever is sent to the client says `MSG_NOSIGNAL`; `None` if nothing was seen to be sent.
+    pub(in crate::examine) fn sends_without_signal(&self) -> Option<bool> {
+        let is_quiet = |call: &Call| match call.sysno.name() {
+            "sendto" => call.args[3] as c_int & MSG_NOSIGNAL != 0,
+            "sendmsg" => call.args[2] as c_int & MSG_NOSIGNAL != 0,
+            _ => false,
+        };
+        let sends = self.calls.iter().filter(|call| SEND.contains(&call.sysno.name()));
+        sends.map(is_quiet).reduce(|all, one| all && one)
     }
 
     /// Those of these names, each once for each descriptor that it was made on.

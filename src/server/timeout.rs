@@ -65,14 +65,13 @@ fn serve(options: &Options) -> Result<()> {
         // Not on the listening socket, which would hand them on: accept() would time out as well.
         let limited = setsockopt(&connfd, SOL_SOCKET, SO_RCVTIMEO, &options.timeout)
             .and_then(|()| setsockopt(&connfd, SOL_SOCKET, SO_SNDTIMEO, &options.timeout));
-        // Nobody is served without a limit.
-        match limited {
-            Ok(()) => {
-                lifecycle::serving(&connfd);
-                handle_request(&connfd, options.max_n);
-                lifecycle::served();
-            }
-            Err(error) => lifecycle::report(error),
+        if let Err(error) = limited {
+            // Nobody is served without a limit.
+            lifecycle::report(error);
+        } else {
+            lifecycle::serving(&connfd);
+            handle_request(&connfd, options.max_n);
+            lifecycle::served();
         }
         let _ = close(connfd);
     }

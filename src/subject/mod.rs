@@ -7,40 +7,36 @@ pub mod cell;
 pub mod gate;
 mod inetd;
 pub mod running;
+mod said;
+mod sockets;
+mod waiting;
 pub mod watch;
 
 use std::fmt;
 use std::fs;
-use std::io::Read;
-use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
-use crate::linux::signalfd::{SFD_CLOEXEC, signalfd};
-use crate::linux::sock_diag::{EVERY_STATE, dump, inet_diag_msg, sock_diag, state};
-use crate::linux::tcp_info::{TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN};
 use crate::net::{Deadline, wait};
 use crate::posix::Error;
-use crate::posix::error::EINTR;
-use crate::posix::netinet_in::{IPPROTO_TCP, IPPROTO_UDP};
 use crate::posix::poll::{POLLIN, pollfd};
-use crate::posix::signal::{
-    SIG_BLOCK, SIG_DFL, SIG_IGN, SIG_SETMASK, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, kill,
-    sigaddset, sigemptyset, signal, sigprocmask,
-};
-use crate::posix::sys_socket::{AF_INET, AF_INET6};
+use crate::posix::signal::{SIG_SETMASK, SIGKILL, kill, sigemptyset, sigprocmask};
 use crate::posix::unistd::read;
 
 pub use cell::{Isolation, Limits};
 use gate::Gate;
 pub use running::Running;
+pub use said::last_line;
+use said::{Output, listen};
+use sockets::{Door, doors, reached};
+pub use sockets::{Reached, is_accepted, is_whole};
+use waiting::LOOK;
+pub use waiting::{heed_interrupts, until, wait_for};
 
 /// A running command, in a session of its own, which a process of ours keeps.
 pub struct Subject {
@@ -53,63 +49,6 @@ pub struct Subject {
     above: usize,
     status: OwnedFd,
     ended: Option<ExitStatus>,
-}
-
-/// An output of a command, and who reads it.
-struct Output {
-    said: Arc<Mutex<Said>>,
-    reader: JoinHandle<()>,
-}
-
-/// What a command wrote to one of its outputs: the beginning and the end of it.
-#[derive(Default)]
-struct Said {
-    first: Vec<u8>,
-    last: Vec<u8>,
-}
-
-impl Said {
-    /// As much as the answer to a client, and a good deal around it.
-    const FIRST: usize = 65536;
-    /// As much as a line or two of a last word needs.
-    const LAST: usize = 4096;
-
-    fn add(&mut self, bytes: &[u8]) {
-        let room = Self::FIRST - self.first.len();
-        let (first, last) = bytes.split_at(room.min(bytes.len()));
-        self.first.extend_from_slice(first);
-        self.last.extend_from_slice(last);
-        let surplus = self.last.len().saturating_sub(Self::LAST);
-        self.last.drain(..surplus);
-    }
-}
-
-impl Output {
-    fn of(mut output: impl Read + Send + 'static) -> Self {
-        let said = Arc::new(Mutex::new(Said::default()));
-        let shared = Arc::clone(&said);
-        let reader = std::thread::spawn(move || {
-            let mut buffer = [0; 65536];
-            while let Ok(length @ 1..) = output.read(&mut buffer) {
-                shared.lock().unwrap_or_else(PoisonError::into_inner).add(&buffer[..length]);
-            }
-        });
-        Self { said, reader }
-    }
-}
-
-fn so_far(said: &Mutex<Said>) -> Vec<u8> {
-    let said = said.lock().unwrap_or_else(PoisonError::into_inner);
-    [&said.first[..], &said.last[..]].concat()
-}
-
-/// Where a server can be reached, and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reached {
-    /// A loopback address stands for a wildcard.
-    pub addr: SocketAddr,
-    /// TCP, or else UDP.
-    pub is_tcp: bool,
 }
 
 /// How a process has ended.
@@ -154,8 +93,8 @@ pub struct Wanted {
 pub enum Trouble {
     /// It could not be started.
     Start(String, std::io::Error),
-    /// It ended before it could be reached: its status and its last words.
-    Ended(ExitStatus, String),
+    /// It ended before it could be reached: its status and what it wrote.
+    Ended(ExitStatus, Vec<u8>),
     /// It ended, and others that it had started stay: it has made itself a daemon.
     Daemon(ExitStatus),
     /// It can't be reached in time.
@@ -179,9 +118,7 @@ impl fmt::Display for Trouble {
             Self::Start(program, error) => write!(f, "{program}: {error}"),
             Self::Ended(status, said) => {
                 write!(f, "the server ended before it listened ({status})")?;
-                // Of a stack of calls the last line says why.
-                let said = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-                if said.is_empty() { Ok(()) } else { write!(f, "; it said: {said}") }
+                last_line(said).map_or(Ok(()), |said| write!(f, "; it said: {said}"))
             }
             Self::Daemon(status) => write!(
                 f,
@@ -208,67 +145,6 @@ impl std::error::Error for Trouble {}
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
         Self::Call(error)
-    }
-}
-
-static INTERRUPTS: OnceLock<OwnedFd> = OnceLock::new();
-
-/// From here on SIGINT, SIGTERM, SIGQUIT and SIGHUP end every wait for a subject with `EINTR`, so that nothing of
-/// it is left. Under nohup SIGHUP stays ignored.
-///
-/// # Errors
-///
-/// Those of `sigprocmask` and `signalfd`.
-pub fn heed_interrupts() -> crate::posix::Result<()> {
-    let mut set = sigemptyset();
-    if signal(SIGHUP, SIG_DFL)? == SIG_IGN {
-        signal(SIGHUP, SIG_IGN)?;
-    } else {
-        sigaddset(&mut set, SIGHUP)?;
-    }
-    for signum in [SIGINT, SIGTERM, SIGQUIT] {
-        sigaddset(&mut set, signum)?;
-        // Ignored (a shell does that to what it starts in the background), no server would heed it either.
-        signal(signum, SIG_DFL)?;
-    }
-    sigprocmask(SIG_BLOCK, Some(&set))?;
-    let fd = signalfd(&set, SFD_CLOEXEC)?;
-    INTERRUPTS.get_or_init(|| fd);
-    Ok(())
-}
-
-/// Waits until a descriptor is ready; false once the deadline is over.
-///
-/// # Errors
-///
-/// Those of `poll`; `EINTR` if the user wants an end.
-pub fn wait_for(fds: &mut Vec<pollfd>, deadline: Deadline) -> crate::posix::Result<bool> {
-    let Some(interrupts) = INTERRUPTS.get() else { return wait(fds, deadline) };
-    fds.push(pollfd::new(interrupts, POLLIN));
-    let is_ready = wait(fds, deadline);
-    match fds.pop() {
-        Some(interrupts) if interrupts.revents() != 0 => Err(Error::new("poll", EINTR)),
-        _ => is_ready,
-    }
-}
-
-/// Between two looks at what can't be waited for.
-const LOOK: Duration = Duration::from_millis(1);
-
-/// Looks again and again until something is there; `None` once the time is over.
-pub fn until<T>(
-    patience: Duration,
-    mut look: impl FnMut() -> crate::posix::Result<Option<T>>,
-) -> crate::posix::Result<Option<T>> {
-    let end = Deadline::after(patience);
-    loop {
-        if let Some(found) = look()? {
-            return Ok(Some(found));
-        }
-        if end.is_over() {
-            return Ok(None);
-        }
-        wait_for(&mut Vec::new(), Deadline::after(LOOK))?;
     }
 }
 
@@ -365,17 +241,12 @@ impl Subject {
     /// much the beginning and the end.
     pub fn outputs(&mut self) -> Vec<Vec<u8>> {
         self.kill();
-        let whole = |Output { said, reader }| {
-            // A thread that only reads does not panic.
-            let _ = reader.join();
-            so_far(&said)
-        };
-        self.said.drain(..).map(whole).collect()
+        self.said.drain(..).map(Output::whole).collect()
     }
 
     /// What it has written to each of its outputs so far, as far as that has been read.
     pub fn said(&self) -> Vec<Vec<u8>> {
-        self.said.iter().map(|output| so_far(&output.said)).collect()
+        self.said.iter().map(Output::so_far).collect()
     }
 
     fn kill(&mut self) {
@@ -427,10 +298,7 @@ impl Subject {
             (_, Some(status)) if !self.processes().iter().all(|&pid| is_gone(pid)) => {
                 Err(Trouble::Daemon(status))
             }
-            (_, Some(status)) => Err({
-                let said = self.outputs().concat();
-                Trouble::Ended(status, String::from_utf8_lossy(&said).into_owned())
-            }),
+            (_, Some(status)) => Err(Trouble::Ended(status, self.outputs().concat())),
             _ => Err(match elsewhere {
                 Some(Reached { addr, .. }) => {
                     Trouble::Elsewhere { given: wanted.port, found: addr.port(), patience }
@@ -486,88 +354,6 @@ fn spawn(mut command: Command) -> Result<Child, Trouble> {
     command.spawn().map_err(|error| Trouble::Start(program, error))
 }
 
-fn listen(child: &mut Child) -> Vec<Output> {
-    let stdout = child.stdout.take().map(Output::of);
-    let stderr = child.stderr.take().map(Output::of);
-    stdout.into_iter().chain(stderr).collect()
-}
-
-/// The socket of some processes at which they can be asked: the one with this port, or else the first.
-fn reached(processes: &[u32], port: u16) -> crate::posix::Result<Option<Reached>> {
-    let inodes = watch::sockets(processes);
-    if inodes.is_empty() {
-        return Ok(None);
-    }
-    let all = doors()?;
-    let mut own =
-        all.iter().filter(|door| inodes.contains(&door.row.idiag_inode)).map(Door::reached);
-    let first = own.clone().next();
-    Ok(own.find(|own| own.addr.port() == port).or(first))
-}
-
-/// A socket at which somebody can be asked.
-struct Door {
-    row: inet_diag_msg,
-    is_tcp: bool,
-}
-
-impl Door {
-    fn reached(&self) -> Reached {
-        Reached { addr: local(&self.row), is_tcp: self.is_tcp }
-    }
-}
-
-/// Everybody's sockets that listen over TCP, then those that have a port of UDP and no peer.
-fn doors() -> crate::posix::Result<Vec<Door>> {
-    let kernel = sock_diag()?;
-    let mut doors = Vec::new();
-    for (protocol, wanted) in [(IPPROTO_TCP, TCP_LISTEN), (IPPROTO_UDP, TCP_CLOSE)] {
-        for family in [AF_INET, AF_INET6] {
-            let look = |row: &inet_diag_msg| {
-                if row.idiag_sport != 0 {
-                    doors.push(Door { row: *row, is_tcp: protocol == IPPROTO_TCP });
-                }
-            };
-            // A kernel without IPv6 has none of its sockets.
-            let _ = dump(&kernel, family, protocol, state(wanted), look);
-        }
-    }
-    Ok(doors)
-}
-
-/// The local address of a row; of a wildcard the loopback's.
-fn local(row: &inet_diag_msg) -> SocketAddr {
-    let ip = if i32::from(row.idiag_family) == AF_INET {
-        let [a, b, c, d, ..] = row.idiag_src;
-        IpAddr::from([a, b, c, d])
-    } else {
-        IpAddr::from(row.idiag_src)
-    };
-    let ip = match ip {
-        IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, u16::from_be(row.idiag_sport))
-}
-
-/// Whether a server has taken a client in: until then the kernel's row of its end is nobody's.
-///
-/// # Errors
-///
-/// What asking the kernel for its sockets fails with.
-pub fn is_accepted(server: SocketAddr, client: SocketAddr) -> crate::posix::Result<bool> {
-    let kernel = sock_diag()?;
-    let family = crate::net::family(&server);
-    let mut found = false;
-    dump(&kernel, family, IPPROTO_TCP, EVERY_STATE & !state(TCP_LISTEN), |row| {
-        found |= row.idiag_inode != 0
-            && u16::from_be(row.idiag_sport) == server.port()
-            && u16::from_be(row.idiag_dport) == client.port();
-    })?;
-    Ok(found)
-}
-
 /// A process and all its descendants.
 pub fn tree(root: u32) -> Vec<u32> {
     let mut pids = vec![root];
@@ -587,22 +373,6 @@ pub fn tree(root: u32) -> Vec<u32> {
 pub fn tids(pid: u32) -> Vec<u32> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
-}
-
-/// Whether a client's connection to a server is whole at the server's end: its end of file has not come yet.
-///
-/// # Errors
-///
-/// What asking the kernel for its sockets fails with.
-pub fn is_whole(server: SocketAddr, client: SocketAddr) -> crate::posix::Result<bool> {
-    let kernel = sock_diag()?;
-    let mut found = false;
-    let family = crate::net::family(&server);
-    dump(&kernel, family, IPPROTO_TCP, state(TCP_ESTABLISHED), |row| {
-        found |= u16::from_be(row.idiag_sport) == server.port()
-            && u16::from_be(row.idiag_dport) == client.port();
-    })?;
-    Ok(found)
 }
 
 /// Whether a signal has stopped a process.

@@ -8,8 +8,8 @@ use super::limit::limit;
 use crate::examine::Trouble;
 use crate::examine::log::Log;
 use crate::examine::server::{Sleep, scene, spinning};
-use crate::subject::watch::{self, Doing, Task};
-use crate::subject::{Subject, until};
+use crate::subject::watch::{self, Doing};
+use crate::subject::{Subject, last_line, until};
 
 /// A running client.
 pub(super) struct Asker {
@@ -59,7 +59,7 @@ impl Asker {
 
     /// Whether every task sleeps.
     pub(super) fn is_at_rest(&self) -> bool {
-        watch::tasks(&self.processes()).iter().all(Task::sleeps)
+        self.subject.borrow().is_at_rest()
     }
 
     /// How often it has gone to sleep; nothing if it has several tasks, which do that for each other.
@@ -138,9 +138,7 @@ impl Run {
     pub(super) fn words(&self) -> Vec<String> {
         let named = [("standard output", &self.stdout), ("standard error", &self.stderr)];
         let line = |(name, bytes): (&str, &Vec<u8>)| {
-            let text = String::from_utf8_lossy(bytes);
-            let last = text.lines().rfind(|line| !line.trim().is_empty())?;
-            Some(format!("{name}: {last}"))
+            last_line(bytes).map(|last| format!("{name}: {last}"))
         };
         named.into_iter().filter_map(line).collect()
     }

@@ -8,7 +8,7 @@ use crate::examine::{Outcome, Trouble};
 use crate::net::Deadline;
 use crate::report::Verdict;
 use crate::subject::watch::{self, Doing, Task};
-use crate::subject::{Ending, wait_for};
+use crate::subject::{Ending, last_line, wait_for};
 
 /// What became of a good request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,9 +145,7 @@ impl Server {
     /// The last line that it has written, if it is ours.
     fn last_words(&self) -> Option<String> {
         let Held::Own(subject) = &self.held else { return None };
-        let said = subject.borrow().said().concat();
-        let said = String::from_utf8_lossy(&said);
-        said.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned)
+        last_line(&subject.borrow().said().concat())
     }
 
     /// Whether it spins before anything is done to it.

@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,13 +16,11 @@ use super::normalise::{Recorded, Trace, normalise};
 use super::parse::{Event, Nonsense, parse};
 use super::play::{self, Play, hold};
 use super::script::{self, Pattern, Step};
-use crate::net::{from_c, to_c};
+use crate::posix::Error;
 use crate::posix::error::{EINTR, EMFILE};
 use crate::posix::signal::{SIGINT, kill};
 use crate::posix::sys_resource::{RLIMIT_NOFILE, getrlimit};
-use crate::posix::sys_socket::*;
-use crate::posix::{Error, Result as CResult};
-use crate::subject::{Isolation, Limits, Subject, Trouble, Wanted, tree, until, watch};
+use crate::subject::{Isolation, Limits, Subject, Trouble, Wanted, free_port, tree, until, watch};
 
 /// What is asked of a recording.
 #[derive(Debug, Clone)]
@@ -390,11 +387,4 @@ fn is_room_for(steps: &[Step]) -> Result<(), Failure> {
          ulimit -n {}",
         most + OTHERS
     )))
-}
-
-/// A port that nobody has at the moment.
-fn free_port() -> CResult<u16> {
-    let sockfd = socket(AF_INET, SOCK_STREAM, 0)?;
-    bind(&sockfd, &to_c(&SocketAddr::from(([127, 0, 0, 1], 0))))?;
-    Ok(from_c(&getsockname(&sockfd)?).map_or(0, |addr| addr.port()))
 }

@@ -11,7 +11,7 @@ use super::design::{Design, identify, manners};
 use super::faults::Habits;
 use super::inetd;
 use super::log::Log;
-use super::plan::{PORT, Plan, Port, free_port};
+use super::plan::{PORT, Plan, Port};
 use super::protocol::{Protocol, Shape};
 use super::server::{Held, Probe, Server};
 use super::shared::Shared;
@@ -21,7 +21,7 @@ use crate::posix::sys_resource::{RLIMIT_NOFILE, getrlimit, rlimit, setrlimit};
 use crate::report::{Examination, Finding, Identity, Role, Verdict};
 use crate::subject::cell::{Isolation, come_back_after, renew_network};
 use crate::subject::gate::{Gate, Sysno, Tap};
-use crate::subject::{Limits, Reached, Running, Subject, Wanted};
+use crate::subject::{Limits, Reached, Running, Subject, Wanted, free_port};
 
 /// What all checks of an examination share.
 pub struct Exam<'a> {

@@ -4,10 +4,8 @@ use std::ffi::OsString;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::inetd;
 use super::protocol::Protocol;
-use super::{Trouble, inetd};
-use crate::net::{from_c, to_c};
-use crate::posix::sys_socket::{AF_INET, SOCK_STREAM, bind, getsockname, socket};
 use crate::subject::Running;
 use crate::subject::cell::Isolation;
 
@@ -72,11 +70,3 @@ pub enum Port {
 
 /// In a network of its own every port is free.
 pub(super) const PORT: u16 = 9000;
-
-/// A port that nobody has at the moment.
-pub(super) fn free_port() -> Result<u16, Trouble> {
-    let sockfd = socket(AF_INET, SOCK_STREAM, 0)?;
-    bind(&sockfd, &to_c(&([127, 0, 0, 1], 0).into()))?;
-    let addr = from_c(&getsockname(&sockfd)?);
-    addr.map(|addr| addr.port()).ok_or_else(|| Trouble::Broken("there is no free port".into()))
-}

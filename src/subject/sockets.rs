@@ -7,8 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use super::watch;
 use crate::linux::sock_diag::{EVERY_STATE, dump, inet_diag_msg, sock_diag, state};
 use crate::linux::tcp_info::{TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN};
+use crate::net::{from_c, to_c};
 use crate::posix::netinet_in::{IPPROTO_TCP, IPPROTO_UDP};
-use crate::posix::sys_socket::{AF_INET, AF_INET6};
+use crate::posix::sys_socket::{AF_INET, AF_INET6, SOCK_STREAM, bind, getsockname, socket};
 
 /// Where a server can be reached, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,4 +113,16 @@ fn row_of(
         }
     })?;
     Ok(found)
+}
+
+/// A port of 127.0.0.1 that nobody has at the moment.
+///
+/// # Errors
+///
+/// Those of `socket`, `bind` and `getsockname`.
+pub fn free_port() -> crate::posix::Result<u16> {
+    let sockfd = socket(AF_INET, SOCK_STREAM, 0)?;
+    bind(&sockfd, &to_c(&([127, 0, 0, 1], 0).into()))?;
+    // What is bound there has an address of IPv4.
+    Ok(from_c(&getsockname(&sockfd)?).map_or(0, |addr| addr.port()))
 }

@@ -298,6 +298,10 @@ fn a_mistake_is_one_line_and_status_2() {
             "error: the argument '--client' cannot be used with '--claims <DESIGN>'",
         ),
         (
+            &["examine", "--client", "--csv", "x", "--", "x"],
+            "error: --csv is the table of a suite; --suite FILE, or --json for one server",
+        ),
+        (
             &["examine", "--answer", "x", "--", "x"],
             "error: the following required arguments were not provided: --client",
         ),

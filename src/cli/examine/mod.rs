@@ -162,13 +162,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(id) = &arguments.explain {
         return explain(id);
     }
-    if arguments.client {
-        return client::run(arguments);
-    }
     if arguments.output.csv.is_some() && arguments.suite.is_none() {
         return Err(Failure::usage(
             "error: --csv is the table of a suite; --suite FILE, or --json for one server",
         ));
+    }
+    if arguments.client {
+        return client::run(arguments);
     }
     let checks = selection(arguments, CHECKS)?;
     let protocol = protocol(&arguments.asked)?;

@@ -12,7 +12,7 @@ use super::run::{Asker, Run};
 use crate::examine::counters;
 use crate::examine::exam::{finding, judged, still_wanted};
 use crate::examine::log::{Log, quoted};
-use crate::examine::plan::{PORT, Port, free_port};
+use crate::examine::plan::{PORT, Port};
 use crate::examine::{Check, OfClient, Outcome, Over, Trouble};
 use crate::linux::sock_diag::{EVERY_STATE, dump, inet_diag_msg, sock_diag};
 use crate::net::{Deadline, family};
@@ -21,7 +21,7 @@ use crate::posix::netinet_in::{IPPROTO_TCP, IPPROTO_UDP};
 use crate::report::{Examination, Identity, Role};
 use crate::subject::cell::{Isolation, renew_network};
 use crate::subject::watch;
-use crate::subject::{Limits, Subject};
+use crate::subject::{Limits, Subject, free_port};
 
 /// Which client is examined, and how.
 #[derive(Debug, Clone)]

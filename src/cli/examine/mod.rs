@@ -307,7 +307,8 @@ fn words(command: &[OsString]) -> Vec<String> {
     command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-/// This command, to be given again: without the selection of checks, which the reader will make.
+/// This command, to be given again: without the selection of checks, which the reader will make, and without what
+/// would write one check over a whole report.
 fn again() -> String {
     let mut all: Vec<String> = Vec::new();
     let mut given = std::env::args().skip(1);
@@ -318,12 +319,12 @@ fn again() -> String {
                 all.push(word);
                 all.extend(given.by_ref());
             }
-            "--only" | "--skip" => {
+            "--only" | "--skip" | "--html" | "--junit" | "--csv" => {
                 if name == word {
                     given.next();
                 }
             }
-            "--quick" => {}
+            "--quick" | "--json" | "--tap" => {}
             _ => all.push(word),
         }
     }

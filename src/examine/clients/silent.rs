@@ -8,8 +8,8 @@ use crate::report::Verdict;
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D1",
     name: "silent client",
-    does: "holds a client that says nothing, asks with another one, and then lets the silent one go; where there is a pool, \
-           with as many silent clients as it has workers",
+    does: "holds a client that says nothing, asks with another one, and then lets the silent one ask, too; where there is a \
+           pool, with as many silent clients as it has workers",
     sees: "whether the other is answered before the silent one leaves, and in which call the server waits for whom",
     matters: "one client that does nothing keeps everybody else from being served",
     remedy: "serve clients beside each other (fork, threads, select, poll, epoll), or limit a request's time as a whole",
@@ -50,23 +50,25 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             )));
         }
     };
-    for client in silent {
+    // It asks at last: what becomes of those that leave without a word is another check's.
+    for mut client in silent {
+        client.send(&server.protocol.request)?;
+        server.outcome(&mut client)?;
         client.close();
     }
     let after = server.outcome(&mut probe)?;
     if after != Probe::Right {
         let what = format!(
-            "a good client is stuck ({outcome}), and still is when the silent one has left"
+            "a good client is stuck ({outcome}), and still is when the silent one has asked and left"
         );
         return Ok(Outcome::fail(what).with_all(server.scene()));
     }
     let must = design.kind == Kind::Iterative || design.kind.is_pool();
     let verdict = if must { Verdict::ByDesign } else { Verdict::Fail };
-    let who = if count == 1 {
-        String::from("a silent client")
+    let what = if count == 1 {
+        String::from("a silent client made the others wait until it had asked, too")
     } else {
-        format!("{count} silent clients")
+        format!("{count} silent clients made the others wait until they had asked, too")
     };
-    let what = format!("{who} made the others wait until it left");
     Ok(Outcome::new(verdict, what).with_all(evidence).with(outcome))
 }

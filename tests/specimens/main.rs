@@ -29,6 +29,7 @@ mod examined_clients;
 mod inetd;
 mod lecture;
 mod look;
+mod ordinary;
 mod strangers;
 mod table;
 mod tcp;

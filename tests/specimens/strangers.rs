@@ -22,6 +22,14 @@ const CASES: &[Case] = &[
     ("forking.py", &[], &[("F8", &["pass", "blocked"])]),
     ("quiet.py", &[], &[("A5", &["pass"]), ("D12", &["pass"])]),
     ("loops.py", &["--claims=epoll"], &[("C10", &["pass"]), ("E4", &["pass"])]),
+    // Who asks from where decides; the catalogue's group of reach has no other server that fails.
+    (
+        "picky.py",
+        &[],
+        &[("I1", &["fail"]), ("I2", &["fail"]), ("I3", &["fail"]), ("I4", &["fail"])],
+    ),
+    // A listening socket that blocks stalls the loop if the client has gone before accept().
+    ("../lecture/select_server.py", &[], &[("C4", &["weak"])]),
     // A NUL behind the newline is the next request, where there can be one.
     ("broken/sound_persistent", &[], &[("B3", &["pass"])]),
 ];
@@ -80,4 +88,17 @@ fn a_shell_around_a_server() {
             assert_eq!(verdict, "pass", "{name}: {id}: {why}");
         }
     }
+}
+
+/// The address that a datagram has come to is not the one that its answer leaves from.
+#[test]
+fn an_answer_from_another_address() {
+    if !alone() {
+        return;
+    }
+    let mut command = c("udp_iterative");
+    command.extend(["--bind", "0.0.0.0"].map(String::from));
+    let found = verdicts(&["I3".to_owned()], &[], &command);
+    let (_, verdict, why) = &found[0];
+    assert_eq!(verdict, "weak", "{why}");
 }

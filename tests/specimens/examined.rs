@@ -273,6 +273,18 @@ fn the_lectures_listings_and_their_faults() {
     );
 }
 
+/// One check that is made again writes over no report.
+#[test]
+fn the_command_that_repeats_a_check() {
+    let file = std::env::temp_dir().join(format!("socklab-repeated-{}.html", std::process::id()));
+    let html = format!("--html={}", file.display());
+    let output = examine(&["A2".to_owned()], &[&html, "--wait=7"], &c("iterative"));
+    let _ = std::fs::remove_file(file);
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let repeat = format!("socklab examine --only A2 --wait=7 -- {}", c("iterative").join(" "));
+    assert_eq!(found["findings"][0]["repeat"], repeat);
+}
+
 /// Each design is found to be what it is, from outside.
 #[test]
 fn the_designs_are_what_they_claim() {

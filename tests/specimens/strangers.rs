@@ -102,3 +102,21 @@ fn an_answer_from_another_address() {
     let (_, verdict, why) = &found[0];
     assert_eq!(verdict, "weak", "{why}");
 }
+
+/// What a stranger could do to the machine is bounded.
+#[test]
+fn limits() {
+    if !alone() {
+        return;
+    }
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("a kernel");
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    let has_own = (numbers.next(), numbers.next()) >= (Some(6), Some(14));
+    let tasks = if has_own { "8192" } else { r"\d+" };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers/limits.py");
+    let command = ["python3", "-B", &path.display().to_string(), "{port}"].map(String::from);
+    let expect = format!("--expect=^{tasks} 8589934592 1000\n$");
+    let found = verdicts(&["B1".to_owned()], &[r"--send=limits\n", &expect], &command);
+    let (_, verdict, why) = &found[0];
+    assert_eq!(verdict, "pass", "{why}");
+}

@@ -8,6 +8,7 @@ use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::linux::sock_diag::state;
 use crate::linux::tcp_info::TCP_TIME_WAIT;
 use crate::posix::signal::{SIGKILL, SIGTERM};
+use crate::subject;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "A4",
@@ -60,7 +61,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     drop(server);
     match exam.restart() {
         Ok(_again) => Ok(Outcome::pass("it can be started again at once").with(row)),
-        Err(trouble) if trouble.is_interrupt() => Err(trouble),
-        Err(trouble) => Ok(Outcome::fail(format!("the second start: {trouble}")).with(row)),
+        Err(Trouble::Subject(
+            trouble @ (subject::Trouble::Ended(..) | subject::Trouble::Unreachable(_)),
+        )) => Ok(Outcome::fail(format!("the second start: {trouble}")).with(row)),
+        Err(trouble) => Err(trouble),
     }
 }

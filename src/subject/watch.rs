@@ -189,8 +189,15 @@ pub fn descriptors(pid: u32) -> Vec<(i32, String)> {
 
 /// Whether the system hides which descriptors a process has.
 pub fn hides_descriptors(pid: u32) -> bool {
-    let listed = fs::read_dir(format!("/proc/{pid}/fd"));
-    listed.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+    let is_denied = |error: std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+    match fs::read_dir(format!("/proc/{pid}/fd")) {
+        Err(error) => is_denied(error),
+        // Whose numbers are shown, what they are need not be.
+        Ok(mut entries) => {
+            let first = entries.find_map(Result::ok);
+            first.is_some_and(|first| fs::read_link(first.path()).is_err_and(is_denied))
+        }
+    }
 }
 
 /// How many descriptors a process has; 0 where the system hides them.

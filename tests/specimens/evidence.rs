@@ -1,5 +1,7 @@
 //! What a verdict of `socklab examine` stands on is said with it.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::all;
@@ -73,6 +75,8 @@ const CASES: &[Case] = &[
     case("echo.py", ONE_BYTE, "D10", "pass", &["1 of 1", "not done in mid-request"]),
     case("reuseport", &[], "A3", "info", &["not filled"]),
     case("echo.py", ECHO, "A3", "info", &["ListenOverflows"]),
+    // Where it can't be found any more, it is not back.
+    case("wandering.py", &[], "A4", "fail", &["the second start", "listens on port"]),
     // The figures.
     case("forked", &[], "C1", "info", &["with 1 clients", "with 8 clients", "with 40 clients"]),
     case("prethreaded", &[], "C1", "info", &["with 1 clients", "with 4 clients"]),
@@ -127,4 +131,23 @@ fn the_operations_of_a_ring_are_shown() {
     }
     let found = verdicts(&["C4".to_owned()], &[], &c("uring"));
     assert!(found[0].2.contains("op="), "{found:?}");
+}
+
+/// A program that is gone when it is to be started again says nothing of the server's socket.
+#[test]
+fn a_start_that_we_could_not_make_is_no_fault_of_the_server() {
+    if !alone() {
+        return;
+    }
+    let path = std::env::temp_dir().join(format!("vanishing-{}", std::process::id()));
+    let server = &c("iterative")[0];
+    let script = format!(
+        "#!/bin/sh\ntrap 'rm -f \"$0\"; kill $child' TERM\n{server} --port \"$1\" & child=$!\nwait\nwait\n"
+    );
+    fs::write(&path, script).expect("a file");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let command = [path.display().to_string(), "{port}".into()];
+    let found = verdicts(&["A4".to_owned()], &[], &command);
+    assert!(!path.exists(), "it has not been stopped: {found:?}");
+    assert_eq!(found[0].1, "broken", "{found:?}");
 }

@@ -95,9 +95,7 @@ fn held(server: &Server, silent: &[Client]) -> Result<Option<String>, Trouble> {
     let row = server.row(first)?.filter(|row| row.idiag_inode != 0);
     Ok(row.map(|row| {
         let (port, inode) = (first.addr.port(), row.idiag_inode);
-        format!(
-            "the silent client of port {port} is connected still (socket {inode}), and told nothing"
-        )
+        format!("the silent client of port {port} is connected still (socket {inode})")
     }))
 }
 

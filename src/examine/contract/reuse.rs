@@ -61,9 +61,12 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     drop(server);
     match exam.restart() {
         Ok(_again) => Ok(Outcome::pass("it can be started again at once").with(row)),
-        Err(Trouble::Subject(
-            trouble @ (subject::Trouble::Ended(..) | subject::Trouble::Unreachable(_)),
-        )) => Ok(Outcome::fail(format!("the second start: {trouble}")).with(row)),
-        Err(trouble) => Err(trouble),
+        // Not its doing.
+        Err(
+            trouble @ (Trouble::Call(_)
+            | Trouble::Blocked(_)
+            | Trouble::Subject(subject::Trouble::Start(..) | subject::Trouble::Call(_))),
+        ) => Err(trouble),
+        Err(trouble) => Ok(Outcome::fail(format!("the second start: {trouble}")).with(row)),
     }
 }

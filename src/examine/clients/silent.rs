@@ -63,12 +63,11 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     let reason = design.one_at_a_time();
     let verdict = if reason.is_some() { Verdict::ByDesign } else { Verdict::Fail };
-    let who = if count == 1 {
-        String::from("a silent client")
+    let what = if count == 1 {
+        String::from("a silent client made the others wait until it left")
     } else {
-        format!("{count} silent clients")
+        format!("{count} silent clients made the others wait until they left")
     };
-    let what = format!("{who} made the others wait until it left");
     let outcome = Outcome::new(verdict, what).with_all(reason).with_all(held);
     Ok(outcome.with(stuck).with(limit))
 }

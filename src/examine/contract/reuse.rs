@@ -44,7 +44,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         // It may have ended between the two.
         let _ = server.signal(SIGTERM);
         if server.until_ended(Duration::from_secs(1))?.is_none() {
-            server.signal(SIGKILL)?;
+            let _ = server.signal(SIGKILL);
             server.until_ended(server.patience)?;
         }
     }

@@ -287,7 +287,8 @@ impl<'a> Exam<'a> {
                 && let Ok(habits) = self.habits()
                 && let Some((kind, line)) = habits.design()
             {
-                design.kind = kind;
+                // What a super-server forks it starts by exec().
+                design.kind = if self.plan.by_inetd { Kind::ForkExec } else { kind };
                 design.evidence.push(line);
             }
             Ok(Design { is_by_inetd: self.plan.by_inetd, ..design })

@@ -43,6 +43,8 @@ pub enum Kind {
     Concurrent,
     /// As many clients as there are workers, of which kind can't be seen.
     Pool,
+    /// No client can be held to see: the server ends the connection of one that says nothing.
+    Unknown,
     /// One datagram after the other.
     Datagrams,
     /// Several datagrams with each call.
@@ -107,6 +109,24 @@ impl Design {
         self.kind == Kind::Iterative || self.kind.is_pool()
     }
 
+    /// Why one client must make others wait, if each takes a worker of its own.
+    pub fn one_at_a_time(&self) -> Option<String> {
+        let workers = self.workers;
+        match self.kind {
+            Kind::Iterative => Some(String::from("an iterative server has one client at a time")),
+            kind if kind.is_pool() => {
+                Some(format!("a pool of {workers} has {workers} clients at a time"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Why a costly request must make others wait, if that is its design.
+    pub fn computes_in_turn(&self) -> Option<String> {
+        let of_loop = "a loop of events computes in the task that serves everybody else";
+        self.one_at_a_time().or_else(|| self.kind.is_loop().then(|| String::from(of_loop)))
+    }
+
     /// The names of socklab's designs that it could be.
     pub fn names(&self) -> &'static [&'static str] {
         match self.kind {
@@ -130,7 +150,7 @@ impl Design {
             Kind::Datagrams if self.is_single_use => &["udp_single"],
             Kind::Datagrams => &["udp_iterative"],
             Kind::DatagramBatches => &["udp_batch"],
-            Kind::Events | Kind::Concurrent | Kind::Pool => &[],
+            Kind::Events | Kind::Concurrent | Kind::Pool | Kind::Unknown => &[],
         }
     }
 }
@@ -154,6 +174,7 @@ impl fmt::Display for Design {
             Kind::Hybrid => write!(f, "hybrid: a loop, and {workers} threads that compute"),
             Kind::Events => write!(f, "a loop of events"),
             Kind::Concurrent => write!(f, "concurrent: a task for each client"),
+            Kind::Unknown => write!(f, "not known"),
             Kind::Datagrams => write!(f, "iterative, over UDP"),
             Kind::DatagramBatches => write!(f, "iterative, over UDP, several datagrams a call"),
         }?;
@@ -265,8 +286,7 @@ fn own(server: &Server) -> Vec<u32> {
 /// [`Trouble::Broken`] if the server does not answer one good request, and those of the calls.
 pub fn identify(
     server: &Server,
-    is_single_use: bool,
-    shape: Shape,
+    manners: Manners,
     mut heavy_stalls: impl FnMut() -> Result<Option<bool>, Trouble>,
 ) -> Result<Design, Trouble> {
     server.until_at_rest()?;
@@ -277,9 +297,9 @@ pub fn identify(
         workers: 1,
         listeners,
         is_edge_triggered: false,
-        is_single_use,
+        is_single_use: manners.is_single_use,
         is_by_inetd: false,
-        shape,
+        shape: manners.shape,
         is_seen: before.is_seen,
         evidence: vec![before.line("at rest")],
     };
@@ -289,7 +309,12 @@ pub fn identify(
         design.kind = if is_batch { Kind::DatagramBatches } else { Kind::Datagrams };
         return Ok(design);
     }
-    let (silent, accepted) = hold_silent(server)?;
+    let held = if manners.speaks_first { None } else { hold_silent(server)? };
+    let Some((silent, accepted)) = held else {
+        design.kind = Kind::Unknown;
+        design.evidence.push(String::from("it ends the connection of a client that says nothing"));
+        return Ok(design);
+    };
     server.until_at_rest()?;
     let after = Scene::of(server);
     let held = silent.len();
@@ -379,22 +404,28 @@ pub fn identify(
 }
 
 /// Silent clients, one after the other, until the server takes no more or there are enough; and how many it has
-/// taken.
-fn hold_silent(server: &Server) -> Result<(Vec<Client>, usize), Trouble> {
+/// taken. `None` if it ends the connection of one.
+fn hold_silent(server: &Server) -> Result<Option<(Vec<Client>, usize)>, Trouble> {
     let mut silent: Vec<Client> = Vec::new();
     let mut accepted = 0;
     while silent.len() < MOST {
         let client = server.connect()?;
         silent.push(client);
         let Some(client) = silent.last() else { break };
-        server.until_or_at_rest(server.patience, 40, || server.is_accepted(client))?;
-        if server.is_accepted(client)? {
-            accepted += 1;
-        } else {
+        let is_taken = || Ok(server.is_accepted(client)? || client.is_told()?);
+        server.until_or_at_rest(server.patience, 40, is_taken)?;
+        let is_taken = is_taken()?;
+        for client in &mut silent {
+            if client.take()?.end != End::Open {
+                return Ok(None);
+            }
+        }
+        if !is_taken {
             break;
         }
+        accepted += 1;
     }
-    Ok((silent, accepted))
+    Ok(Some((silent, accepted)))
 }
 
 /// Whether a task waits at an epoll that watches sockets.
@@ -448,13 +479,36 @@ fn mechanism(design: &mut Design, scene: &Scene) {
     design.evidence.truncate(8);
 }
 
-/// Whether the server serves once, and whether a connection carries several requests.
+/// How a server treats its clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manners {
+    /// Whether it ends after one request.
+    pub is_single_use: bool,
+    /// Whether a connection can carry several requests.
+    pub shape: Shape,
+    /// Whether it says its word to a client that has said nothing, and ends the connection.
+    pub speaks_first: bool,
+}
+
+/// Finds out how a fresh server treats its clients.
 ///
 /// # Errors
 ///
 /// [`Trouble::Broken`] if it does not answer one good request.
-pub fn manners(server: &Server) -> Result<(bool, Shape), Trouble> {
+pub fn manners(server: &Server) -> Result<Manners, Trouble> {
     let mut client = server.connect()?;
+    let mut speaks_first = false;
+    if server.is_tcp {
+        server.until_or_at_rest(server.patience, 20, || client.is_told())?;
+        let word = client.take()?;
+        speaks_first = word.end != End::Open && !word.bytes.is_empty();
+    }
+    let (is_single_use, shape) = asked(server, client)?;
+    Ok(Manners { is_single_use, shape, speaks_first })
+}
+
+/// Whether the server serves once, and whether a connection, this one, carries several requests.
+fn asked(server: &Server, mut client: Client) -> Result<(bool, Shape), Trouble> {
     client.send(&server.protocol.request)?;
     let probe = server.outcome(&mut client)?;
     if probe != Probe::Right {

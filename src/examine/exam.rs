@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::costly::{Heaviness, outweighs, waiting, weigh};
-use super::design::{Design, identify, manners};
+use super::design::{Design, Kind, Manners, identify, manners};
 use super::faults::Habits;
 use super::inetd;
 use super::log::Log;
@@ -33,7 +33,7 @@ pub struct Exam<'a> {
     /// Which port the server has in the check that is under way.
     port: Cell<u16>,
     is_restless: Cell<bool>,
-    manners: OnceCell<(bool, Shape)>,
+    manners: OnceCell<Manners>,
     design: OnceCell<Design>,
     heavy: OnceCell<Option<Heaviness>>,
     bears_empty: OnceCell<bool>,
@@ -98,12 +98,17 @@ impl<'a> Exam<'a> {
         Ok(self.server(held, reached, false))
     }
 
-    fn server(&self, held: Held, reached: Reached, is_gated: bool) -> Server {
-        let protocol = match &self.plan.protocol {
+    /// What is said over TCP, or over UDP.
+    pub(super) fn protocol(&self, is_tcp: bool) -> Protocol {
+        match &self.plan.protocol {
             Some(protocol) => protocol.clone(),
-            None if reached.is_tcp => Protocol::fibonacci(),
+            None if is_tcp => Protocol::fibonacci(),
             None => Protocol::time(),
-        };
+        }
+    }
+
+    fn server(&self, held: Held, reached: Reached, is_gated: bool) -> Server {
+        let protocol = self.protocol(reached.is_tcp);
         let (log, patience) = (self.log(), self.plan.patience);
         let server = Server::new(held, reached, log, Rc::new(protocol), patience, is_gated);
         server.restless(self.is_restless.get())
@@ -232,7 +237,7 @@ impl<'a> Exam<'a> {
         Ok(self.server(Held::Own(RefCell::new(subject)), reached, is_gated))
     }
 
-    fn manners(&self) -> Result<(bool, Shape), Trouble> {
+    fn manners(&self) -> Result<Manners, Trouble> {
         self.kept(&self.manners, || manners(&self.start()?)).copied()
     }
 
@@ -242,7 +247,7 @@ impl<'a> Exam<'a> {
     ///
     /// If it does not answer even one.
     pub fn is_single_use(&self) -> Result<bool, Trouble> {
-        Ok(self.manners()?.0)
+        Ok(self.manners()?.is_single_use)
     }
 
     /// Whether a connection can carry several requests.
@@ -251,7 +256,17 @@ impl<'a> Exam<'a> {
     ///
     /// If it does not answer even one.
     pub fn shape(&self) -> Result<Shape, Trouble> {
-        Ok(self.manners()?.1)
+        Ok(self.manners()?.shape)
+    }
+
+    /// Nothing to check, if the server says its word to a client that has said nothing, and ends the connection.
+    ///
+    /// # Errors
+    ///
+    /// If it does not answer even one.
+    pub fn speaks_first(&self) -> Result<Option<Outcome>, Trouble> {
+        let what = "the server speaks first, and ends the connection: it waits for nobody's word";
+        Ok(self.manners()?.speaks_first.then(|| Outcome::not_applicable(what)))
     }
 
     /// Which design the server is.
@@ -261,12 +276,21 @@ impl<'a> Exam<'a> {
     /// If that can't be found out.
     pub fn design(&self) -> Result<&Design, Trouble> {
         self.kept(&self.design, || {
-            let (is_single_use, shape) = self.manners()?;
+            let manners = self.manners()?;
             let server = self.start()?;
-            let design = identify(&server, is_single_use, shape, || {
+            let mut design = identify(&server, manners, || {
                 let Some(heavy) = self.heavy()? else { return Ok(None) };
                 Ok(Some(waiting(&self.start()?, heavy, 1, 1)? > 0))
             })?;
+            drop(server);
+            if design.kind == Kind::Unknown
+                && let Ok(habits) = self.habits()
+                && let Some((kind, line)) = habits.design()
+            {
+                // What a super-server forks it starts by exec().
+                design.kind = if self.plan.by_inetd { Kind::ForkExec } else { kind };
+                design.evidence.push(line);
+            }
             Ok(Design { is_by_inetd: self.plan.by_inetd, ..design })
         })
     }

@@ -20,11 +20,18 @@ pub struct Reached {
     pub is_tcp: bool,
 }
 
-/// The socket of some processes at which they can be asked: the one with this port, or else the first.
+/// The socket of some processes at which they can be asked: the one with this port, or else the first. Where their
+/// descriptors are hidden, the one with this port that was made by a user that they are.
 pub(super) fn reached(processes: &[u32], port: u16) -> crate::posix::Result<Option<Reached>> {
     let inodes = watch::sockets(processes);
     if inodes.is_empty() {
-        return Ok(None);
+        if !processes.iter().any(|&pid| watch::hides_descriptors(pid)) {
+            return Ok(None);
+        }
+        let users: Vec<u32> = processes.iter().flat_map(|&pid| watch::users(pid)).collect();
+        let theirs = |door: &Door| users.contains(&door.row.idiag_uid);
+        let mut all = doors()?.into_iter().filter(theirs).map(|door| door.reached());
+        return Ok(all.find(|reached| reached.addr.port() == port));
     }
     let all = doors()?;
     let mut own =

@@ -110,6 +110,18 @@ impl Task {
         matches!(state_in(&stat), None | Some('S' | 'Z' | 'X' | 'T'))
     }
 
+    /// Whether it has a CPU or waits for one, as [`Doing::Running`]; seen also where its calls are hidden.
+    pub fn runs(&self) -> bool {
+        let stat = fs::read_to_string(format!("{}/stat", self.path())).unwrap_or_default();
+        state_in(&stat) == Some('R')
+    }
+
+    /// Whether it is there, and no zombie.
+    pub fn lives(&self) -> bool {
+        let stat = fs::read_to_string(format!("{}/stat", self.path())).unwrap_or_default();
+        !matches!(state_in(&stat), None | Some('Z' | 'X'))
+    }
+
     /// Whether it waits at a [gate](super::gate) for the answer whether its call may be made: not asleep, but
     /// stopped on its way.
     pub fn is_held(&self) -> bool {
@@ -175,6 +187,19 @@ pub fn descriptors(pid: u32) -> Vec<(i32, String)> {
     found
 }
 
+/// Whether the system hides which descriptors a process has.
+pub fn hides_descriptors(pid: u32) -> bool {
+    let is_denied = |error: std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+    match fs::read_dir(format!("/proc/{pid}/fd")) {
+        Err(error) => is_denied(error),
+        // Whose numbers are shown, what they are need not be.
+        Ok(mut entries) => {
+            let first = entries.find_map(Result::ok);
+            first.is_some_and(|first| fs::read_link(first.path()).is_err_and(is_denied))
+        }
+    }
+}
+
 /// How many descriptors a process has; 0 where the system hides them.
 pub fn descriptor_count(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
@@ -224,14 +249,15 @@ pub fn has_signal(pid: u32, mask: &str, signal: i32) -> Option<bool> {
 
 /// The CPU time of some processes until now, that of their ended threads included.
 pub fn cpu(processes: &[u32]) -> Duration {
-    let mut nanoseconds: u64 = 0;
-    for task in tasks(processes) {
-        // The first number; more exact than the clock ticks of /proc/PID/stat.
-        let text = fs::read_to_string(format!("{}/schedstat", task.path())).unwrap_or_default();
-        let spent = text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
-        nanoseconds += spent.unwrap_or(0);
-    }
-    Duration::from_nanos(nanoseconds)
+    tasks(processes).into_iter().map(cpu_of).sum()
+}
+
+/// The CPU time of a task until now.
+pub fn cpu_of(task: Task) -> Duration {
+    // The first number; more exact than the clock ticks of /proc/PID/stat.
+    let text = fs::read_to_string(format!("{}/schedstat", task.path())).unwrap_or_default();
+    let spent = text.split_whitespace().next().and_then(|word| word.parse().ok());
+    Duration::from_nanos(spent.unwrap_or(0))
 }
 
 /// How often the tasks of some processes have gone to sleep.

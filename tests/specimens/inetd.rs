@@ -79,6 +79,18 @@ fn an_echo() {
     assert_eq!(judged(&found), wanted, "{found}");
 }
 
+/// Whoever answers unasked waits for nobody: it is a program for each client all the same.
+#[test]
+fn a_program_that_asks_nothing() {
+    let options = ["--send", "", "--expect", ".", "--only", "C10,D1,D2,D8,D10"];
+    let found = examined(&options, &["date"]);
+    let wanted = [("C10", "info"), ("D8", "pass")];
+    let wanted = wanted.map(|(id, verdict)| (id.into(), verdict.into()));
+    assert_eq!(judged(&found), wanted, "{found}");
+    let design = found["identity"]["design"].as_str().expect("text");
+    assert!(design.starts_with("fork and exec"), "{design}");
+}
+
 /// A file of a test's, removed with it.
 struct Script(PathBuf);
 

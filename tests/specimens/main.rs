@@ -24,6 +24,7 @@ mod wire;
 mod attached;
 mod clients;
 mod commands;
+mod evidence;
 mod examined;
 mod examined_clients;
 mod inetd;

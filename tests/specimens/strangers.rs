@@ -1,6 +1,9 @@
 //! Servers as others write them: what `socklab examine` is not to say of them.
 
 use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
 
 use crate::all;
 use crate::examined::{alone, c, verdicts};
@@ -119,4 +122,29 @@ fn limits() {
     let found = verdicts(&["B1".to_owned()], &[r"--send=limits\n", &expect], &command);
     let (_, verdict, why) = &found[0];
     assert_eq!(verdict, "pass", "{why}");
+}
+
+/// A server that lets nobody look at its descriptors is known by its port, where there are no namespaces for it.
+#[test]
+fn hidden_descriptors_are_no_reason_not_to_examine() {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers/shy.py");
+    let line = format!(
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs \
+         {} examine --json --only A1,C8,D8,E1,E2,E6 -- python3 -B {} '{{port}}'",
+        env!("CARGO_BIN_EXE_socklab"),
+        own.display()
+    );
+    let mut examiner = Command::new("unshare");
+    let output = examiner.args(["--user", "--map-root-user", "sh", "-c", &line]).output();
+    let output = output.expect("unshare, of util-linux, runs");
+    let Ok(found) = serde_json::from_slice::<Value>(&output.stdout) else {
+        return eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let isolation = found["isolation"].as_str().unwrap_or_default();
+    assert!(isolation.starts_with("the machine's own network"), "{isolation}");
+    assert_eq!(found["trouble"], Value::Null);
+    let findings = found["findings"].as_array().expect("findings").iter();
+    let verdicts: Vec<_> = findings.map(|finding| finding["verdict"].as_str()).collect();
+    let wanted = ["pass", "n/a", "pass", "pass", "blocked", "pass"].map(Some);
+    assert_eq!(verdicts, wanted, "{found}");
 }

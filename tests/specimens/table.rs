@@ -141,7 +141,10 @@ fn table_and_files_agree() {
 const WITHOUT: &[(&str, &str)] = &[
     ("A1", "what never listens is no server: a command that can't be examined"),
     ("A3", "a backlog is a figure"),
-    ("B4", "the protocol's shape is found out, not judged; its faults are D5's"),
+    (
+        "B4",
+        "the protocol's shape is found out, and judged only by what the command line says of it; its faults are D5's",
+    ),
     ("C1", "it says which design it is"),
     ("C2", "it says which design it is"),
     ("C3", "it says which design it is"),

@@ -5,7 +5,7 @@ pub(super) mod reply;
 
 mod connection;
 mod door;
-mod limit;
+pub(super) mod limit;
 mod run;
 
 pub(super) mod cut;

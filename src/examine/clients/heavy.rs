@@ -46,12 +46,16 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         )
         .with(line));
     }
-    let must = design.kind == Kind::Iterative || design.kind.is_pool() || design.kind.is_loop();
-    let verdict = if must { Verdict::ByDesign } else { Verdict::Fail };
+    let reason = design.computes_in_turn();
+    let verdict = match design.kind {
+        Kind::Unknown => Verdict::Info,
+        _ if reason.is_some() => Verdict::ByDesign,
+        _ => Verdict::Fail,
+    };
     let what = if waited == cheap {
         format!("the others wait until {name} is computed")
     } else {
         format!("{waited} of {cheap} others wait until {name} is computed: those of the same loop")
     };
-    Ok(Outcome::new(verdict, what).with(line))
+    Ok(Outcome::new(verdict, what).with_all(reason).with(line))
 }

@@ -24,13 +24,17 @@ pub(in crate::examine) const CHECK: Check = Check {
 };
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    if let Some(outcome) = exam.speaks_first()? {
+        return Ok(outcome);
+    }
     let (is_single_use, shape) = (exam.is_single_use()?, exam.shape()?);
     let server = exam.start()?;
     let protocol = server.protocol.clone();
     let one = protocol.request.clone();
     let two = if protocol.is_fibonacci { b"20\n".to_vec() } else { one.clone() };
     let mut client = server.connect_accepted()?;
-    client.send(&[one, two].concat())?;
+    let both = [one, two].concat();
+    client.send(&both)?;
     let answer = reply(&server, &mut client, server.patience)?;
     client.close();
     let outcome = match shape {
@@ -48,10 +52,11 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         }
         _ => silence(&answer),
     };
+    let outcome = outcome.with(format!("{} is answered with {}", quoted(&both), answer.words()));
     if outcome.verdict == Verdict::Fail || is_single_use {
         return Ok(outcome);
     }
-    Ok(server.ailment()?.unwrap_or(outcome))
+    server.if_well(outcome)
 }
 
 /// How long the answer to one request is.

@@ -33,14 +33,18 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(Outcome::not_applicable("it serves once"));
     }
     let server = exam.start()?;
+    let (mut sent, mut health) = (0, None);
     for (number, batch) in inputs().chunks(TOGETHER).enumerate() {
         for input in batch {
             if !send(&server, input)? {
                 break;
             }
+            sent += 1;
         }
         exam.until_started(&server)?;
-        if let Some(ailment) = server.ailment()? {
+        let well = server.health()?;
+        health = well.as_ref().ok().cloned();
+        if let Err(ailment) = well {
             let first = number * TOGETHER + 1;
             let last = first + batch.len() - 1;
             drop(server);
@@ -51,7 +55,12 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             }));
         }
     }
-    Ok(Outcome::pass(format!("{INPUTS} inputs survived, and the clients between them served")))
+    if sent < INPUTS {
+        let what = format!("{sent} of {INPUTS} inputs could be sent: others were not connected");
+        return Err(Trouble::Broken(what));
+    }
+    let what = format!("{INPUTS} inputs survived, and the clients between them served");
+    Ok(Outcome::pass(what).with_all(health.map(|line| format!("in the end: {line}"))))
 }
 
 /// What the first of some inputs does that does harm by itself.

@@ -30,6 +30,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if exam.is_single_use()? {
         return Ok(Outcome::not_applicable("it serves once"));
     }
+    if let Some(outcome) = exam.speaks_first()? {
+        return Ok(outcome);
+    }
     let heavy = computing(exam)?;
     let server = exam.start()?;
     // Of inetd's own nobody asks.
@@ -39,14 +42,15 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         Some(heavy) => while_computing(&server, heavy)?,
         None => while_stopped(&server)?,
     }
-    if let Some(ailment) = server.ailment()? {
-        return Ok(ailment.with_all(disposition));
-    }
+    let health = match server.health()? {
+        Ok(line) => line,
+        Err(ailment) => return Ok(ailment.with_all(disposition)),
+    };
     let lost: Vec<u32> =
         before.iter().copied().filter(|pid| !server.processes().contains(pid)).collect();
     let Some(worker) = lost.first() else {
         let what = "the server lives, and the next client is answered";
-        return Ok(Outcome::pass(what).with_all(disposition));
+        return Ok(Outcome::pass(what).with_all(disposition).with(health));
     };
     let is_replaced = server.until(|| Ok(server.processes().len() >= before.len()))?;
     let (verdict, then) = if is_replaced {

@@ -42,7 +42,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let bytes = if server.protocol.is_fibonacci {
         vec![b'0'; BYTES]
     } else {
-        request[..request.len() - 1].to_vec()
+        request.split_last().map_or_else(Vec::new, |(_, most)| most.to_vec())
     };
     if bytes.is_empty() {
         return Ok(Outcome::not_applicable("a request of one byte has no pieces"));

@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 
+use crate::examine::design::Kind;
 use crate::examine::server::{Probe, Server};
 use crate::examine::{Exam, Trouble};
 use crate::posix::sys_socket::MSG_NOSIGNAL;
@@ -139,6 +140,16 @@ impl Habits {
             }
         }
         found
+    }
+
+    /// Which design makes such calls, if they say so, and what says it.
+    pub(in crate::examine) fn design(&self) -> Option<(Kind, String)> {
+        for (kind, thread) in [(Kind::Forked, false), (Kind::Threaded, true)] {
+            if let Some(call) = self.making(thread).first() {
+                return Some((kind, format!("it calls {call} for each client")));
+            }
+        }
+        None
     }
 
     /// Those that made a thread, or those that made a process, each once.

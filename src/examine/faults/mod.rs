@@ -24,7 +24,7 @@ use super::design::Kind;
 use super::server::{Probe, Server};
 use super::{Exam, Outcome, Trouble};
 use crate::report::Verdict;
-use crate::subject::gate::{Fault, Only, Sysno, Tap};
+use crate::subject::gate::{Call, Fault, Only, Sysno, Tap};
 use crate::subject::watch;
 
 pub(super) use habits::Habits;
@@ -109,8 +109,7 @@ fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt
             None => Ok(Felt::Nothing),
         };
     }
-    let failed = tap.log(since).calls.into_iter().find(|call| call.errno != 0);
-    let line = failed.map_or_else(String::new, |call| {
+    let line = failed(tap, since).map_or_else(String::new, |call| {
         format!("{} of task {} failed with {}", call.sysno, call.tid, blow.errno)
     });
     server.log.say(&line);
@@ -129,6 +128,11 @@ fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt
     }
     server.settles()?;
     Ok(Felt::Survived)
+}
+
+/// The first call that has failed at the gate since then.
+fn failed(tap: &Tap, since: u64) -> Option<Call> {
+    tap.log(since).calls.into_iter().find(|call| call.errno != 0)
 }
 
 /// Whether there is nothing to be waited for any more.
@@ -204,6 +208,7 @@ fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
     let begun = Instant::now();
     let mut well: Option<(Server, Tap)> = None;
     let mut harmed: Vec<(String, Outcome)> = Vec::new();
+    let mut survived: Vec<(&str, Vec<String>)> = Vec::new();
     let mut tried = 0;
     for blow in blows {
         if !harmed.is_empty() && begun.elapsed() > ENOUGH {
@@ -214,6 +219,7 @@ fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
             None => (true, fresh()?),
         };
         tried += 1;
+        let mut since = tap.log(0).next();
         let felt = loop {
             match strike(&server, &tap, blow, is_pool)? {
                 // One that has been through much may have its clients on other descriptors.
@@ -221,6 +227,7 @@ fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
                     is_fresh = true;
                     drop(server);
                     (server, tap) = fresh()?;
+                    since = tap.log(0).next();
                 }
                 felt => break felt,
             }
@@ -230,11 +237,35 @@ fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
                 let what = format!("the call that was to fail was never made: {}", blow.name());
                 return Err(Trouble::Broken(what));
             }
-            Felt::Survived => well = Some((server, tap)),
+            Felt::Survived => {
+                if let Some(call) = failed(&tap, since) {
+                    note(&mut survived, call, blow.errno);
+                }
+                well = Some((server, tap));
+            }
             Felt::Harm(harm) => harmed.push((blow.name(), harm)),
         }
     }
-    Ok(verdict(harmed, tried, blows.len()))
+    let outcome = verdict(harmed, tried, blows.len());
+    if outcome.verdict != Verdict::Pass {
+        return Ok(outcome);
+    }
+    let lines = survived.iter().map(|(call, all)| format!("{call} failed with {}", all.join(", ")));
+    let health = match &well {
+        Some((server, _)) => server.rest()?.ok(),
+        None => None,
+    };
+    Ok(outcome.with_all(lines).with_all(health.map(|line| format!("in the end: {line}"))))
+}
+
+/// Adds an error, and the task whose call it was, to those of the same call.
+fn note(all: &mut Vec<(&'static str, Vec<String>)>, call: Call, errno: &str) {
+    let line = format!("{errno} (task {})", call.tid);
+    let name = call.sysno.name();
+    match all.iter_mut().find(|(other, _)| *other == name) {
+        Some((_, lines)) => lines.push(line),
+        None => all.push((name, vec![line])),
+    }
 }
 
 /// Which calls some blows make fail.

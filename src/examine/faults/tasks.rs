@@ -84,12 +84,16 @@ pub(super) fn recovered(server: &Server, refused: Option<Client>) -> Result<Outc
         None => true,
     };
     convalesces(server)?;
-    if let Some(ailment) = server.ailment()? {
-        return Ok(ailment.with("one client could have no task; there are tasks again"));
-    }
+    let health = match server.health()? {
+        Ok(line) => line,
+        Err(ailment) => {
+            return Ok(ailment.with("one client could have no task; there are tasks again"));
+        }
+    };
     if !is_told {
         let what = "the client that can have no task is left waiting: its connection stays open";
-        return Ok(Outcome::new(Verdict::Weak, what));
+        return Ok(Outcome::new(Verdict::Weak, what).with(health));
     }
-    Ok(Outcome::pass("the client that can have no task is turned away, and the next one served"))
+    let what = "the client that can have no task is turned away, and the next one served";
+    Ok(Outcome::pass(what).with(health))
 }

@@ -19,5 +19,5 @@ pub(in crate::examine) const CHECK: Check = Check {
 };
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
-    judge(exam, &["descriptors"], |ground: &Ground| Ok(vec![ground.descriptors()]))
+    judge(exam, &["descriptors"], |ground: &Ground| Ok(vec![ground.descriptors()?]))
 }

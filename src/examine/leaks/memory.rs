@@ -20,7 +20,5 @@ pub(in crate::examine) const CHECK: Check = Check {
 };
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
-    judge(exam, &["areas of memory", "MiB mapped", "MiB in use"], |ground: &Ground| {
-        Ok(ground.memory())
-    })
+    judge(exam, &["areas of memory", "MiB mapped", "MiB in use"], |ground: &Ground| ground.memory())
 }

@@ -37,17 +37,12 @@ impl Ground {
     ///
     /// # Errors
     ///
-    /// [`Trouble::Blocked`] if the system hides what it has.
+    /// Those of starting and waiting.
     pub(super) fn start(exam: &Exam) -> Result<Self, Trouble> {
         let has_empty = exam.bears_empty()?;
         let server = exam.start()?;
         server.until_at_rest()?;
         let first = server.processes();
-        if watch::descriptors(server.pid()).is_empty() {
-            return Err(Trouble::Blocked(String::from(
-                "the system hides the server's descriptors: /proc/PID/fd",
-            )));
-        }
         Ok(Self { server, first, has_empty })
     }
 
@@ -71,9 +66,22 @@ impl Ground {
         Ok(())
     }
 
+    /// Whether the system hides the descriptors of those processes that were there first.
+    pub(super) fn hides(&self) -> bool {
+        self.first.iter().any(|&pid| watch::hides_descriptors(pid))
+    }
+
     /// The descriptors of those processes that were there first.
-    pub(super) fn descriptors(&self) -> u64 {
-        self.first.iter().map(|&pid| watch::descriptors(pid).len() as u64).sum()
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Blocked`] if the system hides them.
+    pub(super) fn descriptors(&self) -> Result<u64, Trouble> {
+        if self.hides() {
+            let what = "the system hides the server's descriptors: /proc/PID/fd";
+            return Err(Trouble::Blocked(String::from(what)));
+        }
+        Ok(self.first.iter().map(|&pid| watch::descriptors(pid).len() as u64).sum())
     }
 
     /// The threads besides each process's first.
@@ -102,15 +110,23 @@ impl Ground {
     }
 
     /// Of those processes that were there first: the areas of memory, and how large they are, in MiB.
-    pub(super) fn memory(&self) -> Vec<u64> {
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Blocked`] if the system hides the areas.
+    pub(super) fn memory(&self) -> Result<Vec<u64>, Trouble> {
+        if self.hides() {
+            let what = "the system hides the server's areas of memory: /proc/PID/maps";
+            return Err(Trouble::Blocked(String::from(what)));
+        }
         let sum = |of: &dyn Fn(u32) -> Option<u64>| {
             self.first.iter().filter_map(|&pid| of(pid)).sum::<u64>()
         };
-        vec![
+        Ok(vec![
             sum(&watch::areas),
             sum(&|pid| watch::size(pid, "VmSize")) >> 20,
             sum(&|pid| watch::size(pid, "VmRSS")) >> 20,
-        ]
+        ])
     }
 
     /// What there is, once it is no more than that, or the time for tidying up is over.

@@ -38,6 +38,9 @@ impl Probe {
     }
 }
 
+/// So many looks in a row show that it sleeps.
+const IDLE: u32 = 10;
+
 /// For how long a server is watched that does not come to rest.
 const WATCH: Duration = Duration::from_millis(300);
 
@@ -119,20 +122,41 @@ impl Server {
     ///
     /// Those of the calls.
     pub fn ailment(&self) -> Result<Option<Outcome>, Trouble> {
+        Ok(self.health()?.err())
+    }
+
+    /// This outcome, with a line of what its health is seen by, if the server is [well](Self::ailment); else what ails it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn if_well(&self, outcome: Outcome) -> Result<Outcome, Trouble> {
+        Ok(match self.health()? {
+            Ok(line) => outcome.with(line),
+            Err(ailment) => ailment,
+        })
+    }
+
+    /// What its health is seen by, or what ails it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn health(&self) -> Result<Result<String, Outcome>, Trouble> {
         if let Some(status) = self.ended() {
-            return Ok(Some(self.died(status)));
+            return Ok(Err(self.died(status)));
         }
         let probe = self.probe()?;
         // It may be dying of what was done to it.
         let dying = if probe == Probe::Refused { Duration::from_secs(1) } else { Duration::ZERO };
         if let Some(status) = self.until_ended(dying)? {
-            return Ok(Some(self.died(status)));
+            return Ok(Err(self.died(status)));
         }
         if probe != Probe::Right {
             let what = format!("the next good client is {}", probe.words());
-            return Ok(Some(Outcome::new(Verdict::Fail, what).with_all(self.scene())));
+            return Ok(Err(Outcome::new(Verdict::Fail, what).with_all(self.scene())));
         }
-        self.spins()
+        self.rest()
     }
 
     /// What is said of a server that has ended.
@@ -164,16 +188,50 @@ impl Server {
     ///
     /// Those of waiting.
     pub fn spins(&self) -> Result<Option<Outcome>, Trouble> {
+        Ok(self.rest()?.err())
+    }
+
+    /// What its rest is seen by while nobody asks for anything, or an outcome if it [spins](Self::spins).
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub fn rest(&self) -> Result<Result<String, Outcome>, Trouble> {
         if self.is_restless {
-            return Ok(None);
+            return Ok(Ok(format!("it has never slept, from its start on; {}", self.doors()?)));
         }
-        if self.until_at_rest_for(10, self.patience.min(Duration::from_secs(1)))? {
-            return Ok(None);
+        let patience = self.patience.min(Duration::from_secs(1));
+        // What it does until it sleeps is no idleness.
+        let sleeps = self.until_at_rest_for(1, patience)?;
+        let (begun, before) = (Instant::now(), watch::cpu(&self.processes()));
+        if sleeps && self.until_at_rest_for(IDLE, patience)? {
+            let time = begun.elapsed().as_millis();
+            let spent = watch::cpu(&self.processes()).saturating_sub(before).as_secs_f64() * 1e3;
+            let tasks = self.tasks().into_iter().filter(Task::lives).count();
+            let tasks = if tasks == 1 { String::from("1 task") } else { format!("{tasks} tasks") };
+            return Ok(Ok(format!(
+                "{tasks}, asleep in {IDLE} looks in a row, with {spent:.1} ms of CPU time in {time} ms; {}",
+                self.doors()?
+            )));
         }
         let is_at_rest = || self.is_at_rest();
-        let Some(share) = spinning(|| self.processes(), is_at_rest)? else { return Ok(None) };
+        let Some(share) = spinning(|| self.processes(), is_at_rest)? else {
+            return Ok(Ok(format!("not always asleep, and does not spin; {}", self.doors()?)));
+        };
         let what = format!("it spins: {share:.0} % of a CPU while nobody asks for anything");
-        Ok(Some(Outcome::new(Verdict::Fail, what).with_all(self.scene())))
+        Ok(Err(Outcome::new(Verdict::Fail, what).with_all(self.scene())))
+    }
+
+    /// How many sockets the kernel lists at which it can be asked.
+    fn doors(&self) -> Result<String, Trouble> {
+        let port = self.addr.port();
+        Ok(match (self.listeners()?.len(), self.is_tcp) {
+            (0, _) => format!("no socket of it on port {port}"),
+            (1, true) => format!("1 socket listens on port {port}"),
+            (1, false) => format!("1 socket has port {port}"),
+            (count, true) => format!("{count} sockets listen on port {port}"),
+            (count, false) => format!("{count} sockets have port {port}"),
+        })
     }
 
     /// How much of one CPU the server uses while it is watched.

@@ -1,5 +1,6 @@
 //! C10: whether it is what it says.
 
+use crate::examine::design::Kind;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
@@ -22,6 +23,10 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let design = exam.design()?;
     let outcome = match &exam.plan.claims {
         None => Outcome::new(Verdict::Info, design.to_string()),
+        Some(_) if design.kind == Kind::Unknown => {
+            let what = "its clients can't be held, and its calls don't say which design it is";
+            return Err(Trouble::Blocked(String::from(what)));
+        }
         Some(claim) if design.names().contains(&claim.as_str()) => {
             Outcome::pass(format!("it claims to be {claim}, and is: {design}"))
         }

@@ -369,7 +369,7 @@ impl<'a> Exam<'a> {
     }
 
     /// Whether a program is started for each client.
-    fn starts_often(&self) -> bool {
+    pub(super) fn starts_often(&self) -> bool {
         match self.plan.by_inetd {
             Some(Inetd::Nowait) => true,
             Some(Inetd::Wait { .. }) => self.life.get() != Some(Life::Lasting),
@@ -402,10 +402,10 @@ impl<'a> Exam<'a> {
         let outcome = match (&self.plan.running, self.plan.by_inetd.and_then(excluded)) {
             (None, Some(excluded)) => excluded,
             (Some(running), _) => self.shared.run(self, running, check.id, make),
-            (None, None) => {
-                let made = make();
-                inetd::unless_ended(made, check.id, self.ends.take().iter().map(Rc::as_ref))
+            (None, None) if self.life() == Some(Life::Lasting) => {
+                inetd::unless_ended(make(), check.id, &self.ends.take())
             }
+            (None, None) => make(),
         };
         finding(check, outcome, &self.log(), begun, &self.plan.again)
     }

@@ -1,5 +1,7 @@
 //! A service that a super-server starts: what is whose.
 
+use std::rc::Rc;
+
 use super::exam::Exam;
 use super::server::{Probe, Server};
 use super::{Outcome, Trouble};
@@ -55,7 +57,7 @@ const OF_LASTING: &[&str] = &[
 
 /// What is compared before and after, in one and the same process.
 const OF_ONE: &[&str] =
-    &["A6", "C1", "C2", "D18", "E1", "E2", "E3", "E4", "E5", "E6", "F9", "G1", "G4"];
+    &["A6", "C1", "C2", "D12", "D18", "E1", "E2", "E3", "E4", "E5", "E6", "F9", "G1", "G4"];
 
 /// Why a check does not ask this service, if so.
 pub(super) fn excluded(style: Inetd, life: Option<Life>, id: &str) -> Option<Outcome> {
@@ -69,19 +71,15 @@ pub(super) fn excluded(style: Inetd, life: Option<Life>, id: &str) -> Option<Out
     (life == Some(Life::Once) && OF_LASTING.contains(&id)).then(|| Outcome::not_applicable(ONCE))
 }
 
-/// What a check comes to in whose course a service may have ended of its own accord, which is no fault of a service that
-/// is started again.
-pub(super) fn unless_ended<'e>(
-    outcome: Outcome,
-    id: &str,
-    ends: impl Iterator<Item = &'e Ends>,
-) -> Outcome {
+/// What a check comes to in whose course one that stays may have ended all the same, of its own accord: that is no fault
+/// where it is started again.
+pub(super) fn unless_ended(outcome: Outcome, id: &str, ends: &[Rc<Ends>]) -> Outcome {
     let is_open = match outcome.verdict {
         Verdict::Broken | Verdict::Blocked => true,
         Verdict::Fail => false,
         _ => OF_ONE.contains(&id),
     };
-    let mut all = ends.flat_map(Ends::all);
+    let mut all = ends.iter().flat_map(|ends| ends.all());
     match all.find(|end| end.is_ordinary()).filter(|_| is_open) {
         Some(end) => Outcome::not_applicable(format!(
             "it ended by itself meanwhile ({}), as inetd's services may: that takes one that stays longer",

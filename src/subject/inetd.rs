@@ -41,8 +41,7 @@ pub enum Inetd {
     },
 }
 
-/// So often in a row a command may end without having taken what it was started for: as often as no burst of clients,
-/// each of which comes just when another is taken, makes it look so.
+/// So often in a row a command may end without having taken what it was started for.
 pub const IN_VAIN: u32 = 20;
 
 /// So long it pauses, in milliseconds, where no descriptor or no process can be had.
@@ -68,7 +67,7 @@ pub(super) unsafe fn serve(port: u16, style: Inetd, teller: Option<&OwnedFd>) ->
     match (style, teller) {
         (Inetd::Wait { is_tcp }, Some(teller)) => {
             // SAFETY: of the calls that follow in either process none takes a lock or allocates.
-            unsafe { hand_over(&socket, is_tcp, teller) }.map_err(raw)
+            unsafe { hand_over(&socket, is_tcp, port, teller) }.map_err(raw)
         }
         // SAFETY: as above.
         _ => unsafe { accept_for(&socket) }.map_err(raw),
@@ -101,13 +100,13 @@ unsafe fn accept_for(listenfd: &OwnedFd) -> Result<()> {
 /// # Safety
 ///
 /// As [`serve`].
-unsafe fn hand_over(socket: &OwnedFd, is_tcp: bool, teller: &OwnedFd) -> Result<()> {
+unsafe fn hand_over(socket: &OwnedFd, is_tcp: bool, port: u16, teller: &OwnedFd) -> Result<()> {
     let mut in_vain = 0;
     loop {
         if wait(&mut [pollfd::new(socket, POLLIN)], Deadline::NEVER) != Ok(true) {
             continue;
         }
-        let before = Queued::at(socket, is_tcp);
+        let before = Queued::at(socket, is_tcp, port);
         // SAFETY: the caller's contract.
         match unsafe { fork() } {
             Ok(0) => {
@@ -117,7 +116,7 @@ unsafe fn hand_over(socket: &OwnedFd, is_tcp: bool, teller: &OwnedFd) -> Result<
             }
             Ok(child) => {
                 let wstatus = status_of(child);
-                let is_still = before.is_still(Queued::at(socket, is_tcp));
+                let is_still = before.is_still(Queued::at(socket, is_tcp, port));
                 in_vain = if is_still { in_vain + 1 } else { 0 };
                 tell(teller, wstatus, in_vain);
                 if in_vain == IN_VAIN {

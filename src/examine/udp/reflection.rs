@@ -3,6 +3,7 @@
 use super::ONCE;
 use crate::examine::counters;
 use crate::examine::loose::Loose;
+use crate::examine::server::Sleep;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -55,8 +56,12 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     };
     let most = if exam.starts_often() { LOOP_OF_STARTS } else { LOOP };
     let exchanged = || Ok::<_, Trouble>(counters::udp("InDatagrams")?.saturating_sub(before));
-    first.until_or_stuck(|| Ok(exchanged()? >= most))?;
-    second.until_or_stuck(|| Ok(exchanged()? >= most))?;
+    // While one is at it, the other sleeps.
+    let mut sleep = Sleep::default();
+    first.until_within(first.patience * 2, || {
+        let is_asleep = first.is_at_rest() && second.is_at_rest();
+        Ok(exchanged()? >= most || sleep.is_long(is_asleep))
+    })?;
     let count = exchanged()?;
     let line = format!("{count} datagrams were read, by ports {} and {port}", first.addr.port());
     if count >= most {

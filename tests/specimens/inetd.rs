@@ -323,7 +323,7 @@ fn an_end_of_its_own_is_no_death() {
         ("A6", "n/a", "it ended by itself meanwhile (exit status: 0)"),
         ("B1", "pass", ""),
     ];
-    assert_judged(TCP, &["python3", script.path(), "0.4"], &wanted);
+    assert_judged(TCP, &["python3", script.path(), "0.8"], &wanted);
 }
 
 #[test]

@@ -33,7 +33,7 @@ Examples:
   socklab examine --send 'PING\\r\\n' --expect PONG --persistent -- redis-server --port {port}
   socklab examine --attach 4711                   one that runs already, and that you may break
   socklab examine --inetd --send 'hello\\n' --expect hello -- cat
-  socklab examine --inetd=wait --udp -- ./timed    with the socket as descriptor 0
+  socklab examine --inetd=wait --udp -- ./timed   with the socket as descriptor 0
   socklab examine --suite class.txt --csv class.csv
   socklab examine --client -- ./client {host} {port}
   socklab examine --explain D12

@@ -8,8 +8,9 @@ use crate::report::Verdict;
 pub(in crate::examine) const CHECK: Check = Check {
     id: "A1",
     name: "ready",
-    does: "starts the server, waits until the kernel lists a socket of its own on its port, and asks once",
-    sees: "the row in the kernel's table of sockets, and the answer",
+    does: "starts the server, waits until the kernel lists a socket of its own on its port, and asks once; one that inetd starts \
+           with its socket (--inetd=wait) is started by that",
+    sees: "the row in the kernel's table of sockets, and the answer; of one that ends after it, its status",
     matters: "whoever starts a server has to know when it can be asked; to connect until that works is a guess, and \
               uses a server up that serves once",
     remedy: "socket, bind, listen; then answer requests on the port that was given",

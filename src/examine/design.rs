@@ -7,8 +7,8 @@ use super::Trouble;
 use super::client::{Client, End};
 use super::protocol::Shape;
 use super::server::{Probe, Server};
-use crate::subject::Ending;
 use crate::subject::watch::{self, Doing, Task};
+use crate::subject::{Ending, Inetd};
 
 /// What stands behind the clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,8 +84,8 @@ pub struct Design {
     pub is_edge_triggered: bool,
     /// Whether it ends after one request.
     pub is_single_use: bool,
-    /// Whether a super-server of ours starts it.
-    pub is_by_inetd: bool,
+    /// How a super-server of ours starts it, if one does.
+    pub by_inetd: Option<Inetd>,
     /// Whether a connection can carry several requests.
     pub shape: Shape,
     /// Whether the kernel let its tasks be seen.
@@ -190,10 +190,11 @@ impl fmt::Display for Design {
         if self.is_single_use {
             write!(f, ", serves once")?;
         }
-        if self.is_by_inetd {
-            write!(f, ", by inetd")?;
+        match self.by_inetd {
+            Some(Inetd::Nowait) => write!(f, ", by inetd"),
+            Some(Inetd::Wait { .. }) => write!(f, ", started by inetd (wait)"),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -247,6 +248,9 @@ impl Scene {
     fn line(&self, when: &str) -> String {
         let calls: Vec<String> =
             self.calls.iter().map(|(call, count)| format!("{count} in {call}")).collect();
+        if self.processes.is_empty() {
+            return String::from("between two requests there is no process");
+        }
         let processes = match self.processes.len() {
             1 => String::from("1 process"),
             count => format!("{count} processes"),
@@ -261,7 +265,7 @@ impl Scene {
 }
 
 /// Its processes, without those above the first one that listens which are another program: a shell that waits for it
-/// is no part of its design.
+/// is no part of its design. Where all have the socket, as inetd has given it, without one that waits for another program.
 fn own(server: &Server) -> Vec<u32> {
     let mut all = server.processes();
     let listening: Vec<u32> = server
@@ -275,7 +279,18 @@ fn own(server: &Server) -> Vec<u32> {
         all.retain(|&pid| watch::image(pid) == image);
         all.extend(below);
     }
+    if server.is_started_again() && all.first().is_some_and(|&first| waits_for(first, &all)) {
+        all.remove(0);
+    }
     all
+}
+
+/// Whether a process does nothing but wait for another program to end.
+fn waits_for(pid: u32, all: &[u32]) -> bool {
+    let waits =
+        |task: &Task| matches!(task.doing(), Doing::Blocked(call) if call.is(&["wait4", "waitid"]));
+    let own = watch::image(pid);
+    watch::tasks(&[pid]).iter().all(waits) && all.iter().any(|&other| watch::image(other) != own)
 }
 
 /// Finds out which design a fresh server is; `asks` answers, with a fresh server each time, whether a costly
@@ -290,6 +305,15 @@ pub fn identify(
     mut heavy_stalls: impl FnMut() -> Result<Option<bool>, Trouble>,
 ) -> Result<Design, Trouble> {
     server.until_at_rest()?;
+    // What isn't there before its first client is looked at with that one.
+    let first = match server.processes()[..] {
+        [] if server.is_tcp => Some(server.connect_accepted()?),
+        _ => None,
+    };
+    let (was_started, when) = match &first {
+        Some(_) => (server.until_at_rest()?, "with the silent client that it is started for"),
+        None => (false, "at rest"),
+    };
     let before = Scene::of(server);
     let listeners = server.listeners()?.len();
     let mut design = Design {
@@ -298,10 +322,10 @@ pub fn identify(
         listeners,
         is_edge_triggered: false,
         is_single_use: manners.is_single_use,
-        is_by_inetd: false,
+        by_inetd: None,
         shape: manners.shape,
         is_seen: before.is_seen,
-        evidence: vec![before.line("at rest")],
+        evidence: vec![before.line(when)],
     };
     if !server.is_tcp {
         design.listeners = 1;
@@ -309,7 +333,7 @@ pub fn identify(
         design.kind = if is_batch { Kind::DatagramBatches } else { Kind::Datagrams };
         return Ok(design);
     }
-    let held = if manners.speaks_first { None } else { hold_silent(server)? };
+    let held = if manners.speaks_first { None } else { hold_silent(server, first)? };
     let Some((silent, accepted)) = held else {
         design.kind = Kind::Unknown;
         design.evidence.push(String::from("it ends the connection of a client that says nothing"));
@@ -330,6 +354,8 @@ pub fn identify(
     let processes = after.processes.len().saturating_sub(before.processes.len());
     let threads = after.threads.saturating_sub(before.threads);
     let plateau = accepted < held;
+    // What each further one makes of it.
+    let further = held - usize::from(was_started);
     let loops = [
         (Kind::Epoll, EPOLL),
         (Kind::IoUring, &["io_uring_enter"]),
@@ -370,15 +396,15 @@ pub fn identify(
                 .evidence
                 .push(String::from("it takes the next client only when that task has ended"));
         }
-    } else if processes >= held {
+    } else if processes >= further {
         // A program that is started anew finds another address for everything.
         let image = after.processes.first().and_then(|&pid| watch::image(pid));
         let others = after.processes.iter().filter(|&&pid| watch::image(pid) != image).count();
-        design.kind = if others >= held { Kind::ForkExec } else { Kind::Forked };
-        if others >= held {
+        design.kind = if others >= further { Kind::ForkExec } else { Kind::Forked };
+        if others >= further {
             design.evidence.push(format!("{others} of the processes have been started by exec"));
         }
-    } else if threads >= held {
+    } else if threads >= further {
         design.kind = Kind::Threaded;
     } else {
         let found = loops.iter().find(|(_, calls)| after.blocked_in(calls) > 0);
@@ -403,11 +429,14 @@ pub fn identify(
     Ok(design)
 }
 
-/// Silent clients, one after the other, until the server takes no more or there are enough; and how many it has
-/// taken. `None` if it ends the connection of one.
-fn hold_silent(server: &Server) -> Result<Option<(Vec<Client>, usize)>, Trouble> {
-    let mut silent: Vec<Client> = Vec::new();
-    let mut accepted = 0;
+/// Silent clients, this first one and others, one after the other, until the server takes no more or there are enough; and
+/// how many it has taken. `None` if it ends the connection of one.
+fn hold_silent(
+    server: &Server,
+    first: Option<Client>,
+) -> Result<Option<(Vec<Client>, usize)>, Trouble> {
+    let mut silent: Vec<Client> = first.into_iter().collect();
+    let mut accepted = silent.len();
     while silent.len() < MOST {
         let client = server.connect()?;
         silent.push(client);
@@ -538,6 +567,9 @@ fn asked(server: &Server, mut client: Client) -> Result<(bool, Shape), Trouble> 
 
 /// Whether a server that has answered has ended by itself, or waits for the next one.
 fn has_ended(server: &Server) -> Result<bool, Trouble> {
+    if server.is_started_again() {
+        return Ok(false);
+    }
     let mut rested = 0;
     server.until(|| {
         // Whoever has ended is at rest too, before anybody is told.

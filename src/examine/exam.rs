@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::costly::{Heaviness, outweighs, waiting, weigh};
 use super::design::{Design, Kind, Manners, identify, manners};
 use super::faults::Habits;
-use super::inetd;
+use super::inetd::{self, Life};
 use super::log::Log;
 use super::plan::{PORT, Plan, Port};
 use super::protocol::{Protocol, Shape};
@@ -21,7 +21,7 @@ use crate::posix::sys_resource::{RLIMIT_NOFILE, getrlimit, rlimit, setrlimit};
 use crate::report::{Examination, Finding, Identity, Role, Verdict};
 use crate::subject::cell::{Isolation, come_back_after, renew_network};
 use crate::subject::gate::{Gate, Sysno, Tap};
-use crate::subject::{Limits, Reached, Running, Subject, Wanted, free_port};
+use crate::subject::{Ends, Inetd, Limits, Reached, Running, Subject, Wanted, free_port};
 
 /// What all checks of an examination share.
 pub struct Exam<'a> {
@@ -33,6 +33,10 @@ pub struct Exam<'a> {
     /// Which port the server has in the check that is under way.
     port: Cell<u16>,
     is_restless: Cell<bool>,
+    /// How long it lives, where it is started with a socket and has answered.
+    life: Cell<Option<Life>>,
+    /// The ends of those that were started like that for the check that is under way.
+    ends: RefCell<Vec<Rc<Ends>>>,
     manners: OnceCell<Manners>,
     design: OnceCell<Design>,
     heavy: OnceCell<Option<Heaviness>>,
@@ -49,6 +53,8 @@ impl<'a> Exam<'a> {
             descriptors,
             port: Cell::new(PORT),
             is_restless: Cell::new(false),
+            life: Cell::new(None),
+            ends: RefCell::default(),
             manners: OnceCell::new(),
             design: OnceCell::new(),
             heavy: OnceCell::new(),
@@ -111,7 +117,8 @@ impl<'a> Exam<'a> {
         let protocol = self.protocol(reached.is_tcp);
         let (log, patience) = (self.log(), self.plan.patience);
         let server = Server::new(held, reached, log, Rc::new(protocol), patience, is_gated);
-        server.restless(self.is_restless.get())
+        let is_lasting = self.life.get() == Some(Life::Lasting);
+        server.restless(self.is_restless.get()).lasting(is_lasting)
     }
 
     /// As [`start`](Self::start), under other limits.
@@ -227,14 +234,20 @@ impl<'a> Exam<'a> {
         let descriptors = limits.descriptors.or(Some(self.descriptors));
         let limits = Limits { descriptors, ..limits };
         let is_gated = gate.is_some();
-        let mut subject = if plan.by_inetd {
-            Subject::confine_by_inetd(command, &plan.isolation, limits, gate, port)?
-        } else {
-            Subject::confine(command, &plan.isolation, limits, gate)?
+        let mut subject = match plan.by_inetd {
+            Some(style) => {
+                Subject::confine_by_inetd(command, &plan.isolation, limits, gate, (style, port))?
+            }
+            None => Subject::confine(command, &plan.isolation, limits, gate)?,
         };
+        self.ends.borrow_mut().extend(subject.ends().cloned());
         let wanted = Wanted { port, is_sure: false };
         let reached = subject.until_reached(plan.patience, wanted)?;
-        Ok(self.server(Held::Own(RefCell::new(subject)), reached, is_gated))
+        let server = self.server(Held::Own(RefCell::new(subject)), reached, is_gated);
+        if self.life.get() == Some(Life::Lasting) {
+            inetd::rouse(&server)?;
+        }
+        Ok(server)
     }
 
     fn manners(&self) -> Result<Manners, Trouble> {
@@ -288,10 +301,10 @@ impl<'a> Exam<'a> {
                 && let Some((kind, line)) = habits.design()
             {
                 // What a super-server forks it starts by exec().
-                design.kind = if self.plan.by_inetd { Kind::ForkExec } else { kind };
+                design.kind = if self.starts_often() { Kind::ForkExec } else { kind };
                 design.evidence.push(line);
             }
-            Ok(Design { is_by_inetd: self.plan.by_inetd, ..design })
+            Ok(Design { by_inetd: self.plan.by_inetd, ..design })
         })
     }
 
@@ -305,7 +318,7 @@ impl<'a> Exam<'a> {
             let server = self.start()?;
             let found = weigh(&server)?;
             match found {
-                Some(heavy) if self.plan.by_inetd && !outweighs(&server, &heavy)? => Ok(None),
+                Some(heavy) if self.starts_often() && !outweighs(&server, &heavy)? => Ok(None),
                 found => Ok(found),
             }
         };
@@ -346,13 +359,15 @@ impl<'a> Exam<'a> {
             return Ok(kept);
         }
         self.shared.was_asked.set(true);
-        let port = self.port.get();
+        let (port, ends) = (self.port.get(), self.ends.borrow().len());
         let made = self.unwritten(|| match self.plan.isolation {
             Isolation::Namespaces => come_back_after(make),
             Isolation::Beside(_) => Ok(make()),
         });
         self.port.set(port);
         let made = made??;
+        // Whatever has ended meanwhile, it is found out.
+        self.ends.borrow_mut().truncate(ends);
         Ok(cell.get_or_init(|| made))
     }
 
@@ -371,10 +386,24 @@ impl<'a> Exam<'a> {
     ///
     /// Those of waiting.
     pub(super) fn until_started(&self, server: &Server) -> Result<(), Trouble> {
-        if self.plan.by_inetd {
+        if self.starts_often() {
             server.until_at_rest_for(5, self.plan.patience * 10)?;
         }
         Ok(())
+    }
+
+    /// Whether a program is started for each client.
+    pub(super) fn starts_often(&self) -> bool {
+        match self.plan.by_inetd {
+            Some(Inetd::Nowait) => true,
+            Some(Inetd::Wait { .. }) => self.life.get() != Some(Life::Lasting),
+            None => false,
+        }
+    }
+
+    /// How long it lives, where it is started with a socket and has answered.
+    pub(super) fn life(&self) -> Option<Life> {
+        self.life.get()
     }
 
     /// Whether the server is known to have answered.
@@ -391,13 +420,16 @@ impl<'a> Exam<'a> {
     fn run(&self, check: &Check) -> Finding {
         self.log.replace(Log::new());
         let begun = Instant::now();
+        self.ends.take();
         let make = || judged((check.run)(self));
-        let outcome = match &self.plan.running {
-            None if self.plan.by_inetd && inetd::has_part(check.id) => {
-                Outcome::not_applicable(inetd::PART)
+        let excluded = |style| inetd::excluded(style, self.life.get(), check.id);
+        let outcome = match (&self.plan.running, self.plan.by_inetd.and_then(excluded)) {
+            (None, Some(excluded)) => excluded,
+            (Some(running), _) => self.shared.run(self, running, check.id, make),
+            (None, None) if self.life() == Some(Life::Lasting) => {
+                inetd::unless_ended(make(), check.id, &self.ends.take())
             }
-            Some(running) => self.shared.run(self, running, check.id, make),
-            None => make(),
+            (None, None) => make(),
         };
         finding(check, outcome, &self.log(), begun, &self.plan.again)
     }
@@ -460,6 +492,7 @@ pub fn examine(
     };
     // What can't even be started is one line of trouble, not one for each check.
     let started = exam.start().and_then(|server| {
+        exam.life.set(exam.lives(&server)?);
         let is_restless = server.never_rests()?;
         exam.shared.meet(&server)?;
         Ok((server.is_tcp, is_restless))

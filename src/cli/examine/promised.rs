@@ -31,7 +31,7 @@ pub(super) fn run(
         let plan = Plan {
             name: title,
             command,
-            by_inetd: false,
+            by_inetd: None,
             running: None,
             port: Port::Given,
             protocol: protocol.clone(),

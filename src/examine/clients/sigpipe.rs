@@ -7,7 +7,7 @@ use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::linux::tcp_info::TCP_CLOSE_WAIT;
 use crate::posix::signal::SIGPIPE;
 use crate::report::Verdict;
-use crate::subject::watch;
+use crate::subject::{Inetd, watch};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D12",
@@ -36,7 +36,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let heavy = computing(exam)?;
     let server = exam.start()?;
     // Of inetd's own nobody asks.
-    let disposition = if exam.plan.by_inetd { None } else { disposition(server.pid()) };
+    let is_inetds = exam.plan.by_inetd == Some(Inetd::Nowait);
+    let disposition = if is_inetds { None } else { disposition(server.pid()) };
     let before = server.processes();
     match &heavy {
         Some(heavy) => while_computing(&server, heavy)?,

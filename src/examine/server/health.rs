@@ -163,7 +163,7 @@ impl Server {
     pub fn died(&self, ending: Ending) -> Outcome {
         self.log.say(format!("the server has ended: {ending}"));
         let outcome = Outcome::new(Verdict::Fail, format!("the server ended ({ending})"));
-        outcome.with_all(self.last_words().map(|line| format!("it said: {line}")))
+        self.then(outcome).with_all(self.last_words().map(|line| format!("it said: {line}")))
     }
 
     /// The last line that it has written, if it is ours.

@@ -2,8 +2,9 @@
 
 mod health;
 mod sockets;
+mod started;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use super::Trouble;
 use super::client::{Client, Manner};
 use super::log::Log;
 use super::protocol::Protocol;
-use crate::posix::signal::{SIGKILL, kill};
+use crate::posix::signal::{SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM, kill};
 use crate::subject::watch::{self, Task};
 use crate::subject::{Ending, Reached, Running, Subject, until};
 
@@ -44,6 +45,10 @@ pub struct Server {
     is_gated: bool,
     /// Whether it never sleeps, whatever is done: then nothing that is done makes it spin.
     is_restless: bool,
+    /// Whether a super-server starts it that it is to outlast more than one client of.
+    is_lasting: bool,
+    /// How often it had ended when it was asked to.
+    asked: Cell<Option<usize>>,
 }
 
 /// What came first.
@@ -87,12 +92,29 @@ impl Server {
         is_gated: bool,
     ) -> Self {
         let Reached { addr, is_tcp } = reached;
-        Self { held, addr, is_tcp, log, protocol, patience, is_gated, is_restless: false }
+        let (is_restless, is_lasting, asked) = (false, false, Cell::new(None));
+        Self {
+            held,
+            addr,
+            is_tcp,
+            log,
+            protocol,
+            patience,
+            is_gated,
+            is_restless,
+            is_lasting,
+            asked,
+        }
     }
 
     /// The same, known to spin from its start on.
     pub(super) fn restless(self, is_restless: bool) -> Self {
         Self { is_restless, ..self }
+    }
+
+    /// The same, known to stay for its next client where it is one that is started again.
+    pub(super) fn lasting(self, is_lasting: bool) -> Self {
+        Self { is_lasting, ..self }
     }
 
     /// The process that was started, or that runs.
@@ -111,15 +133,25 @@ impl Server {
         }
     }
 
+    /// All processes that are busy for it: a super-server that starts it is none of its own.
+    fn everybody(&self) -> Vec<u32> {
+        match &self.held {
+            Held::Own(subject) => subject.borrow().everybody(),
+            Held::Running(running) => running.processes(),
+        }
+    }
+
     /// All tasks of all its processes.
     pub fn tasks(&self) -> Vec<Task> {
         watch::tasks(&self.processes())
     }
 
-    /// How it has ended, if the process that was started has.
+    /// How it has ended, if the process that was started has; of one that is started again, if that was no ordinary end.
     pub fn ended(&self) -> Option<Ending> {
         match &self.held {
-            Held::Own(subject) => subject.borrow_mut().ended().map(Ending::Status),
+            Held::Own(subject) => {
+                self.untimely().or_else(|| subject.borrow_mut().ended().map(Ending::Status))
+            }
             Held::Running(running) => running.ended(),
         }
     }
@@ -154,7 +186,9 @@ impl Server {
     ///
     /// Those of `kill`.
     pub fn signal(&self, signum: i32) -> Result<(), Trouble> {
-        Ok(kill(self.living()?, signum)?)
+        let living = self.living()?;
+        self.is_asked_by(signum);
+        Ok(kill(living, signum)?)
     }
 
     /// Sends a signal to its process group, as a terminal does.
@@ -163,8 +197,16 @@ impl Server {
     ///
     /// Those of `kill`.
     pub fn signal_group(&self, signum: i32) -> Result<(), Trouble> {
-        // The cell has made it the leader of a session, and so of a group.
-        Ok(kill(-self.living()?, signum)?)
+        // Whoever has started it has made it the leader of a session, and so of a group.
+        let living = self.living()?;
+        self.is_asked_by(signum);
+        Ok(kill(-living, signum)?)
+    }
+
+    fn is_asked_by(&self, signum: i32) {
+        if [SIGINT, SIGTERM, SIGKILL].contains(&signum) {
+            self.is_asked();
+        }
     }
 
     fn living(&self) -> Result<i32, Trouble> {
@@ -300,7 +342,7 @@ impl Server {
     /// Whether every task sleeps.
     pub fn is_at_rest(&self) -> bool {
         let rests = |task: &Task| task.sleeps() && !(self.is_gated && task.is_held());
-        self.tasks().iter().all(rests)
+        watch::tasks(&self.everybody()).iter().all(rests)
     }
 
     /// Waits until every task sleeps, several looks in a row; false if some never do.
@@ -376,9 +418,8 @@ impl Server {
         &self,
         body: impl FnOnce() -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
-        use crate::posix::signal::{SIGCONT, SIGSTOP};
         self.own()?;
-        let processes = self.processes();
+        let processes = self.everybody();
         for &pid in &processes {
             kill(pid as i32, SIGSTOP)?;
         }

@@ -20,6 +20,8 @@ pub struct Client {
     sockfd: OwnedFd,
     /// Its own end.
     pub addr: SocketAddr,
+    /// The server's.
+    pub peer: SocketAddr,
     number: usize,
     log: Log,
     patience: Duration,
@@ -114,6 +116,7 @@ impl Client {
         Ok(Some(Self {
             sockfd,
             addr,
+            peer: to,
             number,
             log: log.clone(),
             patience,

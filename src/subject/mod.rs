@@ -34,7 +34,7 @@ pub use running::Running;
 pub use said::last_line;
 use said::{Output, listen};
 use sockets::{Door, doors, reached};
-pub use sockets::{Reached, free_port, is_accepted, is_whole};
+pub use sockets::{Reached, free_port, is_accepted, is_at, is_end, is_whole, own_ip};
 use waiting::LOOK;
 pub use waiting::{heed_interrupts, until, wait_for};
 

@@ -39,16 +39,6 @@ fn is_wildcard(row: &inet_diag_msg) -> bool {
     row.idiag_src == [0; 16]
 }
 
-/// A socket's local address.
-fn local(row: &inet_diag_msg) -> IpAddr {
-    if i32::from(row.idiag_family) == AF_INET {
-        let [a, b, c, d, ..] = row.idiag_src;
-        IpAddr::from([a, b, c, d])
-    } else {
-        IpAddr::from(row.idiag_src)
-    }
-}
-
 /// The server, or where the last request has used it up, a new one.
 fn fresh(exam: &Exam, server: Server) -> Result<Server, Trouble> {
     if !exam.is_single_use()? {

@@ -8,7 +8,7 @@ use crate::examine::{Outcome, Trouble};
 use crate::net::Deadline;
 use crate::report::Verdict;
 use crate::subject::watch::{self, Doing, Task};
-use crate::subject::{Ending, last_line, wait_for};
+use crate::subject::{Ending, is_stopped, last_line, wait_for};
 
 /// What became of a good request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +95,20 @@ impl Server {
         Ok(Probe::Late)
     }
 
+    /// That a process of it is stopped, if one is, and how to let it go on.
+    pub(super) fn stopped(&self) -> Option<String> {
+        let pid = self.processes().into_iter().find(|&pid| is_stopped(pid))?;
+        Some(format!(
+            "process {pid} is stopped (state T in /proc/{pid}/stat); `kill -CONT {pid}` lets it go on"
+        ))
+    }
+
     fn stuck_with(&self, client: &Client) -> Result<String, Trouble> {
+        if let Some(stopped) = self.stopped() {
+            client.say("is not answered: the server is stopped");
+            // Whoever has stopped one that isn't ours, it was not its clients.
+            return if self.is_ours() { Ok(stopped) } else { Err(Trouble::Broken(stopped)) };
+        }
         client.say("is not answered: every task of the server sleeps");
         if !self.is_tcp {
             return Ok(String::from("the server sleeps"));

@@ -232,7 +232,9 @@ impl Server {
     pub fn connect_accepted(&self) -> Result<Client, Trouble> {
         let client = self.connect()?;
         if !self.until_accepted(&client)? {
-            return Err(Trouble::Broken(format!("{} was never accepted", client.name())));
+            let mut what = format!("{} was never accepted", client.name());
+            what.extend(self.stopped().map(|stopped| format!(": {stopped}")));
+            return Err(Trouble::Broken(what));
         }
         Ok(client)
     }

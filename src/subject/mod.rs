@@ -6,6 +6,7 @@
 pub mod cell;
 pub mod gate;
 mod inetd;
+pub mod limit;
 pub mod running;
 mod said;
 mod sockets;

@@ -56,6 +56,16 @@ impl Call {
         self.name().is_some_and(|name| names.contains(&name))
     }
 
+    /// Whether it waits for nothing but time: sleep(), or select() and poll() without a descriptor.
+    pub fn is_nap(&self) -> bool {
+        match self.name() {
+            Some("nanosleep" | "clock_nanosleep") => true,
+            Some("select" | "pselect6") => self.args[0] == 0,
+            Some("poll" | "ppoll") => self.args[1] == 0,
+            _ => false,
+        }
+    }
+
     /// The descriptor that its first argument is.
     pub const fn fd(&self) -> i32 {
         self.args[0] as i32
@@ -236,12 +246,14 @@ pub fn cpu(processes: &[u32]) -> Duration {
 
 /// How often the tasks of some processes have gone to sleep.
 pub fn naps(processes: &[u32]) -> u64 {
-    let count = |task: Task| {
-        let text = fs::read_to_string(format!("{}/status", task.path())).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
-        line.trim().parse::<u64>().ok()
-    };
-    tasks(processes).into_iter().filter_map(count).sum()
+    tasks(processes).iter().filter_map(naps_of).sum()
+}
+
+/// How often a task has gone to sleep.
+pub fn naps_of(task: &Task) -> Option<u64> {
+    let text = fs::read_to_string(format!("{}/status", task.path())).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+    line.trim().parse().ok()
 }
 
 /// What a process was told when its program was started, its addresses among that: the same in all that fork()

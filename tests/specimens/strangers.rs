@@ -16,6 +16,8 @@ const CASES: &[Case] = &[
     ("mapped.py", &[], &[("A2", &["pass"])]),
     // Who pauses after a shortage is not stuck.
     ("pausing.py", &[], &[("F1", &["pass", "blocked"])]),
+    // Nor is who lets some time pass before it ends a connection that has failed.
+    ("napping.py", &[], &[("F6", &["pass", "blocked"])]),
     // Each piece is answered, which is no fault of an echo, and no end of its connection.
     ("echo.py", ECHO, &[("D4", &["pass"]), ("D5", &["pass"]), ("D10", &["pass"])]),
     // A child is made while another is waited for: as many as before, and yet one more. The superuser has no limit.

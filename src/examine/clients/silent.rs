@@ -62,11 +62,10 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     let must = design.kind == Kind::Iterative || design.kind.is_pool();
     let verdict = if must { Verdict::ByDesign } else { Verdict::Fail };
-    let who = if count == 1 {
-        String::from("a silent client")
+    let what = if count == 1 {
+        String::from("a silent client made the others wait until it left")
     } else {
-        format!("{count} silent clients")
+        format!("{count} silent clients made the others wait until they left")
     };
-    let what = format!("{who} made the others wait until it left");
     Ok(Outcome::new(verdict, what).with_all(evidence).with(outcome))
 }

@@ -127,6 +127,8 @@ fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt
     if is_pool && let Some(loss) = loss(server, &before)? {
         return Ok(Felt::Harm(loss.with(line)));
     }
+    // What it does late is not to be met by the next blow.
+    server.until_awake()?;
     server.settles()?;
     Ok(Felt::Survived)
 }

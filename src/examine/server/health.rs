@@ -83,16 +83,24 @@ impl Server {
                     return Ok(Probe::Wrong(answer));
                 }
             }
-            if sleep.is_long(self.is_at_rest()) && !client.is_told()? {
-                let answer = client.take()?;
-                return Ok(if answer.bytes.is_empty() {
-                    Probe::Stuck(self.stuck_with(client)?)
-                } else {
-                    Probe::Wrong(answer)
-                });
+            if self.is_long(&mut sleep) && !client.is_told()? {
+                return self.unanswered(client);
             }
         }
+        // Who has slept until then, and may yet go on, is stuck for now.
+        if self.is_at_rest() && !client.is_told()? {
+            return self.unanswered(client);
+        }
         Ok(Probe::Late)
+    }
+
+    fn unanswered(&self, client: &mut Client) -> Result<Probe, Trouble> {
+        let answer = client.take()?;
+        Ok(if answer.bytes.is_empty() {
+            Probe::Stuck(self.stuck_with(client)?)
+        } else {
+            Probe::Wrong(answer)
+        })
     }
 
     /// That a process of it is stopped, if one is, and how to let it go on.

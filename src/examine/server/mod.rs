@@ -13,6 +13,7 @@ use super::client::{Client, Manner};
 use super::log::Log;
 use super::protocol::Protocol;
 use crate::posix::signal::{SIGKILL, kill};
+use crate::subject::limit::Naps;
 use crate::subject::watch::{self, Task};
 use crate::subject::{Ending, Reached, Running, Subject, until};
 
@@ -66,14 +67,33 @@ const IN_VAIN: Duration = Duration::from_millis(100);
 
 /// Since when, and in how many looks in a row, a server has slept.
 #[derive(Default)]
-pub(in crate::examine) struct Sleep(Option<(Instant, u32)>);
+pub(in crate::examine) struct Sleep {
+    since: Option<(Instant, u32)>,
+    naps: Naps,
+    /// Whether somebody was still to go on at the last look.
+    is_nap: bool,
+}
 
 impl Sleep {
-    /// One more look; whether it has slept for so long that nothing more will come of it.
-    pub(in crate::examine) fn is_long(&mut self, is_asleep: bool) -> bool {
-        let (since, looks) = self.0.unwrap_or((Instant::now(), 0));
-        self.0 = is_asleep.then_some((since, looks + 1));
-        is_asleep && since.elapsed() >= STUCK && looks + 1 >= LOOKS
+    /// One more look; whether it has slept for so long that nothing more will come of it. Whoever only lets time pass
+    /// goes on within the patience, and is waited for.
+    pub(in crate::examine) fn is_long(
+        &mut self,
+        is_asleep: bool,
+        tasks: impl FnOnce() -> Vec<Task>,
+        patience: Duration,
+    ) -> bool {
+        let (since, looks) = self.since.unwrap_or((Instant::now(), 0));
+        self.since = is_asleep.then_some((since, looks + 1));
+        if !is_asleep || since.elapsed() < STUCK || looks + 1 < LOOKS {
+            return false;
+        }
+        let was_nap = std::mem::replace(&mut self.is_nap, !self.naps.are_over(&tasks(), patience));
+        if was_nap && !self.is_nap {
+            // What it does now is yet to be seen.
+            self.since = None;
+        }
+        !was_nap && !self.is_nap
     }
 }
 
@@ -294,9 +314,24 @@ impl Server {
         let (mut found, mut sleep) = (false, Sleep::default());
         self.until(|| {
             found = is_so()?;
-            Ok(found || sleep.is_long(self.is_at_rest()))
+            Ok(found || self.is_long(&mut sleep))
         })?;
         Ok(found)
+    }
+
+    fn is_long(&self, sleep: &mut Sleep) -> bool {
+        sleep.is_long(self.is_at_rest(), || self.tasks(), self.patience)
+    }
+
+    /// Waits until whoever only lets time pass, as after an error, has gone on.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub fn until_awake(&self) -> Result<(), Trouble> {
+        let mut naps = Naps::default();
+        self.until(|| Ok(naps.are_over(&self.tasks(), self.patience)))?;
+        Ok(())
     }
 
     /// Whether every task sleeps.

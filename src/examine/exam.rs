@@ -91,7 +91,7 @@ impl<'a> Exam<'a> {
 
     fn hand_out(&self, running: &Rc<Running>) -> Result<Server, Trouble> {
         if let Some(ending) = running.ended() {
-            return Err(Trouble::Died(ending));
+            return Err(Trouble::Died(Outcome::death(ending, None)));
         }
         let reached = running.reached;
         let held = Held::Running(Rc::clone(running));
@@ -323,11 +323,17 @@ impl<'a> Exam<'a> {
         }
         self.shared.was_asked.set(true);
         let port = self.port.get();
-        let made = self.unwritten(|| match self.plan.isolation {
-            Isolation::Namespaces => come_back_after(make),
-            Isolation::Beside(_) => Ok(make()),
+        let (made, death) = self.unwritten(|| {
+            let made = match self.plan.isolation {
+                Isolation::Namespaces => come_back_after(make),
+                Isolation::Beside(_) => Ok(make()),
+            };
+            (made, self.log().death())
         });
         self.port.set(port);
+        if !matches!(made, Ok(Ok(_))) {
+            self.log().note_death(death);
+        }
         let made = made??;
         Ok(cell.get_or_init(|| made))
     }
@@ -364,10 +370,23 @@ impl<'a> Exam<'a> {
         self.plan.patience + heavy.map_or(Duration::ZERO, |heavy| heavy.alone * 10)
     }
 
+    /// What a check comes to; that what it stands on did not happen because the server has ended is a fault of that.
+    fn judged(&self, outcome: Result<Outcome, Trouble>) -> Outcome {
+        let serves_once = self.manners.get().is_some_and(|(serves_once, _)| *serves_once);
+        match (outcome, self.log().death()) {
+            (Err(trouble @ (Trouble::Broken(_) | Trouble::Call(_))), Some(death))
+                if !serves_once && !trouble.is_interrupt() =>
+            {
+                death.with(format!("so this came to nothing: {trouble}"))
+            }
+            (outcome, _) => judged(outcome),
+        }
+    }
+
     fn run(&self, check: &Check) -> Finding {
         self.log.replace(Log::new());
         let begun = Instant::now();
-        let make = || judged((check.run)(self));
+        let make = || self.judged((check.run)(self));
         let outcome = match &self.plan.running {
             None if self.plan.by_inetd && inetd::has_part(check.id) => {
                 Outcome::not_applicable(inetd::PART)
@@ -383,7 +402,7 @@ impl<'a> Exam<'a> {
 pub(super) fn judged(outcome: Result<Outcome, Trouble>) -> Outcome {
     outcome.unwrap_or_else(|trouble| match trouble {
         Trouble::Blocked(what) => Outcome::new(Verdict::Blocked, what),
-        trouble @ Trouble::Died(_) => Outcome::fail(trouble.to_string()),
+        Trouble::Died(death) => death,
         trouble => Outcome::new(Verdict::Broken, trouble.to_string()),
     })
 }
@@ -406,7 +425,7 @@ pub(super) fn finding<Of>(
         transcript: log.lines(),
         seconds: begun.elapsed().as_secs_f64(),
         source: check.source.to_owned(),
-        remedy: is_fault.then(|| check.remedy.to_owned()),
+        remedy: is_fault.then(|| outcome.remedy.unwrap_or(check.remedy).to_owned()),
         repeat: again.replacen("examine", &format!("examine --only {}", check.id), 1),
     }
 }

@@ -21,6 +21,12 @@ const LONGEST: usize = 8;
 /// Fewer repetitions are told one by one.
 const LEAST: usize = 9;
 
+/// What is said in place of a stretch that comes again.
+pub fn words(period: usize, times: usize, until: impl std::fmt::Display) -> String {
+    let these = if period == 1 { String::from("this") } else { format!("these {period}") };
+    format!("({these} {times} times more, until {until})")
+}
+
 /// The list in parts, in order; linear in its length.
 pub fn repeats<T>(items: &[T], is_same: impl Fn(&T, &T) -> bool) -> Vec<Part> {
     let mut parts = Vec::new();

@@ -250,6 +250,14 @@ impl Subject {
         self.said.iter().map(Output::so_far).collect()
     }
 
+    /// The last line that it has written to standard error so far.
+    pub fn last_words(&self) -> Option<String> {
+        let stderr = self.said.last()?;
+        // What a process has written before its end may still be on its way; what others write does not end.
+        let _ = until(SOON, || Ok(stderr.is_over().then_some(())));
+        last_line(&stderr.so_far())
+    }
+
     fn kill(&mut self) {
         // One that was being made while another was killed comes to light in the next look.
         loop {
@@ -335,6 +343,9 @@ impl Drop for Subject {
         self.kill();
     }
 }
+
+/// For how long the last words of a process are waited for.
+const SOON: Duration = Duration::from_millis(200);
 
 /// Whether a process has ended, reaped or not.
 fn is_gone(pid: u32) -> bool {

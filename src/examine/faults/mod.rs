@@ -102,9 +102,8 @@ fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt
     tap.disarm();
     if tap.fired() == 0 {
         return match server.ended() {
-            Some(status) => {
-                let what = format!("the server ended before any call had failed ({status})");
-                Err(Trouble::Broken(what))
+            Some(ending) => {
+                Err(Trouble::Died(server.died(ending).with("no call had failed until then")))
             }
             None => Ok(Felt::Nothing),
         };
@@ -211,32 +210,45 @@ fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
         if !harmed.is_empty() && begun.elapsed() > ENOUGH {
             break;
         }
-        let (mut is_fresh, (mut server, mut tap)) = match well.take() {
-            Some(well) => (false, well),
-            None => (true, fresh()?),
-        };
         tried += 1;
-        let felt = loop {
-            match strike(&server, &tap, blow, is_pool)? {
-                // One that has been through much may have its clients on other descriptors.
-                Felt::Nothing if !is_fresh => {
-                    is_fresh = true;
-                    drop(server);
-                    (server, tap) = fresh()?;
-                }
-                felt => break felt,
-            }
-        };
-        match felt {
+        match strike_once(&mut well, fresh, blow, is_pool)? {
             Felt::Nothing => {
                 let what = format!("the call that was to fail was never made: {}", blow.name());
                 return Err(Trouble::Broken(what));
             }
-            Felt::Survived => well = Some((server, tap)),
+            Felt::Survived => {}
             Felt::Harm(harm) => harmed.push((blow.name(), harm)),
         }
     }
     Ok(verdict(harmed, tried, blows.len()))
+}
+
+/// Makes a call fail, of the server that is well, or of a fresh one; which is kept if it is well still.
+fn strike_once(
+    well: &mut Option<(Server, Tap)>,
+    fresh: impl Fn() -> Result<(Server, Tap), Trouble>,
+    blow: &Blow,
+    is_pool: bool,
+) -> Result<Felt, Trouble> {
+    let (mut is_fresh, (mut server, mut tap)) = match well.take() {
+        Some(well) => (false, well),
+        None => (true, fresh()?),
+    };
+    let felt = loop {
+        match strike(&server, &tap, blow, is_pool)? {
+            // One that has been through much may have its clients on other descriptors.
+            Felt::Nothing if !is_fresh => {
+                is_fresh = true;
+                drop(server);
+                (server, tap) = fresh()?;
+            }
+            felt => break felt,
+        }
+    };
+    if !matches!(felt, Felt::Harm(_)) {
+        *well = Some((server, tap));
+    }
+    Ok(felt)
 }
 
 /// Which calls some blows make fail.

@@ -8,7 +8,7 @@ use crate::examine::{Outcome, Trouble};
 use crate::net::Deadline;
 use crate::report::Verdict;
 use crate::subject::watch::{self, Doing, Task};
-use crate::subject::{Ending, is_stopped, last_line, wait_for};
+use crate::subject::{Ending, is_stopped, wait_for};
 
 /// What became of a good request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,14 +159,15 @@ impl Server {
     /// What is said of a server that has ended.
     pub fn died(&self, ending: Ending) -> Outcome {
         self.log.say(format!("the server has ended: {ending}"));
-        let outcome = Outcome::new(Verdict::Fail, format!("the server ended ({ending})"));
-        outcome.with_all(self.last_words().map(|line| format!("it said: {line}")))
+        self.death(ending)
     }
 
-    /// The last line that it has written, if it is ours.
-    fn last_words(&self) -> Option<String> {
-        let Held::Own(subject) = &self.held else { return None };
-        last_line(&subject.borrow().said().concat())
+    pub(super) fn death(&self, ending: Ending) -> Outcome {
+        let last_words = match &self.held {
+            Held::Own(subject) => subject.borrow().last_words(),
+            Held::Running(_) => None,
+        };
+        Outcome::death(ending, last_words)
     }
 
     /// Whether it spins before anything is done to it.

@@ -3,7 +3,7 @@
 mod health;
 mod sockets;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -45,6 +45,19 @@ pub struct Server {
     is_gated: bool,
     /// Whether it never sleeps, whatever is done: then nothing that is done makes it spin.
     is_restless: bool,
+    /// Whether we have sent it a signal: if it ends, that may be what we wanted.
+    is_signalled: Cell<bool>,
+}
+
+impl Drop for Server {
+    /// Whoever only finds that what he waits for does not come is told why.
+    fn drop(&mut self) {
+        if !self.is_signalled.get()
+            && let Some(ending) = self.ended()
+        {
+            self.log.note_death(Some(self.death(ending)));
+        }
+    }
 }
 
 /// What came first.
@@ -107,12 +120,25 @@ impl Server {
         is_gated: bool,
     ) -> Self {
         let Reached { addr, is_tcp } = reached;
-        Self { held, addr, is_tcp, log, protocol, patience, is_gated, is_restless: false }
+        log.note_death(None);
+        let (is_restless, is_signalled) = (false, Cell::new(false));
+        Self {
+            held,
+            addr,
+            is_tcp,
+            log,
+            protocol,
+            patience,
+            is_gated,
+            is_restless,
+            is_signalled,
+        }
     }
 
     /// The same, known to spin from its start on.
-    pub(super) fn restless(self, is_restless: bool) -> Self {
-        Self { is_restless, ..self }
+    pub(super) fn restless(mut self, is_restless: bool) -> Self {
+        self.is_restless = is_restless;
+        self
     }
 
     /// The process that was started, or that runs.
@@ -189,6 +215,7 @@ impl Server {
 
     fn living(&self) -> Result<i32, Trouble> {
         self.own()?;
+        self.is_signalled.set(true);
         match (self.pid(), self.ended()) {
             (pid @ 1.., None) => Ok(pid as i32),
             _ => Err(Trouble::Broken(String::from("the server has ended before the signal"))),
@@ -203,11 +230,11 @@ impl Server {
     pub fn connect(&self) -> Result<Client, Trouble> {
         match (self.connect_as(Manner::default())?, self.ended()) {
             (Some(client), _) => Ok(client),
-            (None, Some(status)) => Err(Trouble::Died(status)),
+            (None, Some(ending)) => Err(Trouble::Died(self.died(ending))),
             // The kernel closes the port before it tells of the end.
             (None, None) if self.listeners()?.is_empty() => {
                 match self.until_ended(self.patience.min(Duration::from_secs(1)))? {
-                    Some(ending) => Err(Trouble::Died(ending)),
+                    Some(ending) => Err(Trouble::Died(self.died(ending))),
                     None => {
                         Err(Trouble::Broken(String::from("the server does not listen any more")))
                     }
@@ -444,6 +471,7 @@ impl Server {
     /// Those of `kill`.
     pub fn kill(&self, pid: u32) -> Result<(), Trouble> {
         self.own()?;
+        self.is_signalled.set(true);
         self.log.say(format!("process {pid} is killed"));
         Ok(kill(pid as i32, SIGKILL)?)
     }

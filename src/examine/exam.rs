@@ -370,7 +370,8 @@ impl<'a> Exam<'a> {
         self.plan.patience + heavy.map_or(Duration::ZERO, |heavy| heavy.alone * 10)
     }
 
-    /// What a check comes to; that what it stands on did not happen because the server has ended is a fault of that.
+    /// What a check comes to. If the server has ended meanwhile, that is told, and it is a fault even where what the
+    /// check stands on did not happen because of it.
     fn judged(&self, outcome: Result<Outcome, Trouble>) -> Outcome {
         let serves_once = self.manners.get().is_some_and(|(serves_once, _)| *serves_once);
         match (outcome, self.log().death()) {
@@ -378,6 +379,14 @@ impl<'a> Exam<'a> {
                 if !serves_once && !trouble.is_interrupt() =>
             {
                 death.with(format!("so this came to nothing: {trouble}"))
+            }
+            // That a client's request came to nothing is what it looks like from outside.
+            (Ok(outcome), Some(death))
+                if !serves_once
+                    && matches!(outcome.verdict, Verdict::Fail | Verdict::Weak)
+                    && !outcome.tells_of(&death) =>
+            {
+                outcome.with(death.what).with_all(death.evidence)
             }
             (outcome, _) => judged(outcome),
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::Outcome;
-use crate::report::repeats::{Part, repeats, words};
+use crate::report::repeats::{Part, repeats_of, words};
 
 /// Shared by all clients of a check.
 #[derive(Debug, Clone)]
@@ -44,6 +44,10 @@ impl Line {
 const MOST: usize = 200;
 /// The most that is kept until what is repeated in it is told once.
 const KEPT: usize = 20_000;
+/// As many lines as the clients have that come at once.
+const LONGEST: usize = 48;
+/// Fewer lines than these are told again.
+const LEAST: usize = 8;
 /// A stretch may be repeated whose lines are repeated themselves.
 const DEEP: usize = 3;
 /// The most of a message that is shown.
@@ -112,7 +116,9 @@ fn told_once(lines: &[Line]) -> Vec<Line> {
             Line { at: None, until, text, same: words(period, times, "") }
         }
     };
-    repeats(lines, |one, other| one.same == other.same).into_iter().map(part).collect()
+    let is_enough = |period, times| times >= 2 && period * times >= LEAST;
+    let parts = repeats_of(lines, LONGEST, is_enough, |one, other| one.same == other.same);
+    parts.into_iter().map(part).collect()
 }
 
 /// What is said, with a sign for each number of a client, a port, a task or a process.

@@ -225,6 +225,12 @@ impl Outcome {
             .with_all(last_words.map(|line| format!("it said: {line}")))
     }
 
+    /// Whether it says what another says.
+    fn tells_of(&self, other: &Self) -> bool {
+        self.what.contains(&other.what)
+            || self.evidence.iter().any(|line| line.contains(&other.what))
+    }
+
     /// With another remedy than the check's.
     #[must_use]
     pub fn mended_by(mut self, remedy: &'static str) -> Self {

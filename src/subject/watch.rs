@@ -151,10 +151,18 @@ pub fn state(pid: u32) -> Option<char> {
 
 /// Whether a process is a thread of the kernel's (`PF_KTHREAD` among the flags of /proc/PID/stat).
 pub fn is_kernels(pid: u32) -> bool {
-    const PF_KTHREAD: u32 = 0x0020_0000;
+    has_flag(pid, 0x0020_0000)
+}
+
+/// Whether a process is about to end (`PF_EXITING` there).
+pub fn is_ending(pid: u32) -> bool {
+    has_flag(pid, 0x0000_0004)
+}
+
+fn has_flag(pid: u32, flag: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let flags = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(6)?.parse().ok());
-    flags.is_some_and(|flags: u32| flags & PF_KTHREAD != 0)
+    flags.is_some_and(|flags: u32| flags & flag != 0)
 }
 
 /// The users that a process is: real, effective, saved, and of the file system.

@@ -129,7 +129,10 @@ fn who_is_to_close_a_connection() {
             let found = finding("B2", &[], command);
             assert_eq!(found["verdict"], "fail", "{found}");
             assert!(found["remedy"].as_str().is_some_and(|text| text.contains(remedy)), "{found}");
-            assert!(found["evidence"].to_string().contains("has it open, as descriptor"), "{found}");
+            assert!(
+                found["evidence"].to_string().contains("has it open, as descriptor"),
+                "{found}"
+            );
         },
     );
 }
@@ -141,13 +144,10 @@ fn a_death_has_its_last_words() {
         return;
     }
     all(
-        &["D2", "D4", "D9", "F1"],
+        &["D2", "D4", "D9"],
         |id| (*id).to_owned(),
         |id| {
             let found = finding(id, &[], &stranger("fragile.py", ""));
-            if *id == "F1" {
-                return assert_ne!(found["verdict"], "fail", "{found}");
-            }
             assert_eq!(found["verdict"], "fail", "{found}");
             let words = format!("{}{}", found["what"], found["evidence"]);
             assert!(words.contains("the server ended (exit status: 1)"), "{found}");
@@ -202,7 +202,9 @@ fn torture_says_what_was_tried() {
     }
     assert_eq!(found["verdict"], "pass", "{found}");
     let words = found["evidence"].to_string();
-    for wanted in ["EINTR ECONNABORTED EMFILE", "EINTR ECONNRESET ETIMEDOUT", "EPIPE", "close: EINTR EIO"] {
+    for wanted in
+        ["EINTR ECONNABORTED EMFILE", "EINTR ECONNRESET ETIMEDOUT", "EPIPE", "close: EINTR EIO"]
+    {
         assert!(words.contains(wanted), "{wanted}: {found}");
     }
 }

@@ -71,9 +71,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             }
         }
         let at = begun.elapsed();
-        if beside == Probe::Right
-            && server.until_at_rest()?
-        {
+        if beside == Probe::Right && server.until_at_rest()? {
             limits.look(at, &server.tasks());
         }
         if limits.running_down().is_some() {
@@ -108,7 +106,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     } else if let Some((limit, name)) = limits.running_down() {
         let what = "there is a deadline for the whole request: each byte leaves less of it";
         let seconds = limit as f64 / 1e3;
-        Outcome::pass(what).with(format!("it waits with a time limit of {seconds:.1} s then ({name})"))
+        Outcome::pass(what)
+            .with(format!("it waits with a time limit of {seconds:.1} s then ({name})"))
     } else {
         let what = format!("after {seconds:.1} s the unfinished request is still waited for");
         Outcome::new(Verdict::Weak, what).with_all(limits.unseen())

@@ -117,12 +117,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
 }
 
 /// What is said when of so many blows these were felt, and these not; no part of them is passed off as all.
-fn judged(
-    harmed: Vec<(String, Outcome)>,
-    felt: &[&Blow],
-    unfelt: &[&Blow],
-    of: usize,
-) -> Outcome {
+fn judged(harmed: Vec<(String, Outcome)>, felt: &[&Blow], unfelt: &[&Blow], of: usize) -> Outcome {
     let left = of - felt.len() - unfelt.len();
     let tried = format!("{} of {of} failures", felt.len());
     let outcome = if !harmed.is_empty() {

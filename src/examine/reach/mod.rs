@@ -23,7 +23,9 @@ fn ask_at(server: &Server, addr: SocketAddr) -> Result<Probe, Trouble> {
     client.send(&server.protocol.request)?;
     Ok(match server.outcome(&mut client)? {
         // So is UDP refused: the port is closed there.
-        Probe::Wrong(Answer { bytes, end: End::Reset, .. }) if bytes.is_empty() && !server.is_tcp => {
+        Probe::Wrong(Answer { bytes, end: End::Reset, .. })
+            if bytes.is_empty() && !server.is_tcp =>
+        {
             Probe::Refused
         }
         probe => probe,

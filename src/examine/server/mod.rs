@@ -52,9 +52,11 @@ pub struct Server {
 impl Drop for Server {
     /// Whoever only finds that what he waits for does not come is told why.
     fn drop(&mut self) {
-        if !self.is_signalled.get()
-            && let Some(ending) = self.ended()
-        {
+        if self.is_signalled.get() {
+            return;
+        }
+        let dying = if watch::is_ending(self.pid()) { MOMENT } else { Duration::ZERO };
+        if let Ok(Some(ending)) = self.until_ended(dying) {
             self.log.note_death(Some(self.death(ending)));
         }
     }
@@ -74,6 +76,9 @@ pub enum Came {
 const STUCK: Duration = Duration::from_millis(400);
 /// And how often in a row it has to be seen asleep: a machine that is busy elsewhere may let few looks happen.
 const LOOKS: u32 = 60;
+
+/// Between the end of a process's connections and its own.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// For how long one that never sleeps is waited for.
 const IN_VAIN: Duration = Duration::from_millis(100);
@@ -122,17 +127,7 @@ impl Server {
         let Reached { addr, is_tcp } = reached;
         log.note_death(None);
         let (is_restless, is_signalled) = (false, Cell::new(false));
-        Self {
-            held,
-            addr,
-            is_tcp,
-            log,
-            protocol,
-            patience,
-            is_gated,
-            is_restless,
-            is_signalled,
-        }
+        Self { held, addr, is_tcp, log, protocol, patience, is_gated, is_restless, is_signalled }
     }
 
     /// The same, known to spin from its start on.

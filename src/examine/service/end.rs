@@ -70,7 +70,9 @@ fn holders(server: &Server, client: &Client) -> Result<Vec<String>, Trouble> {
 /// Who is to close it, in a design of this kind; nothing where that can't be told.
 const fn remedy(kind: Kind) -> Option<&'static str> {
     Some(match kind {
-        Kind::Iterative => "close the connected socket once the answer is sent, before the next accept()",
+        Kind::Iterative => {
+            "close the connected socket once the answer is sent, before the next accept()"
+        }
         Kind::Forked | Kind::ForkExec => {
             "close the connected socket in both processes: in the parent right after fork(), in the child at its end"
         }

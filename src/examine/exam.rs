@@ -187,7 +187,8 @@ impl<'a> Exam<'a> {
     pub fn start_like(&self) -> Result<Option<Server>, Trouble> {
         let Some(command) = &self.plan.like else { return Ok(None) };
         self.renew()?;
-        self.launch_command(command, Limits::USUAL, None).map(Some)
+        let server = self.launch_command(command, Limits::USUAL, None)?;
+        Ok(Some(server.beside()))
     }
 
     fn launch(&self, limits: Limits, gate: Option<Gate>) -> Result<Server, Trouble> {
@@ -373,22 +374,22 @@ impl<'a> Exam<'a> {
     /// What a check comes to. If the server has ended meanwhile, that is told, and it is a fault even where what the
     /// check stands on did not happen because of it.
     fn judged(&self, outcome: Result<Outcome, Trouble>) -> Outcome {
-        let serves_once = self.manners.get().is_some_and(|(serves_once, _)| *serves_once);
-        match (outcome, self.log().death()) {
-            (Err(trouble @ (Trouble::Broken(_) | Trouble::Call(_))), Some(death))
-                if !serves_once && !trouble.is_interrupt() =>
+        let Some(death) = self.log().death() else { return judged(outcome) };
+        match outcome {
+            Err(trouble @ (Trouble::Broken(_) | Trouble::Call(_)))
+                if !trouble.is_interrupt() && !self.is_single_use().unwrap_or(false) =>
             {
                 death.with(format!("so this came to nothing: {trouble}"))
             }
             // That a client's request came to nothing is what it looks like from outside.
-            (Ok(outcome), Some(death))
-                if !serves_once
-                    && matches!(outcome.verdict, Verdict::Fail | Verdict::Weak)
-                    && !outcome.tells_of(&death) =>
+            Ok(outcome)
+                if matches!(outcome.verdict, Verdict::Fail | Verdict::Weak)
+                    && !outcome.tells_of(&death)
+                    && !self.is_single_use().unwrap_or(false) =>
             {
                 outcome.with(death.what).with_all(death.evidence)
             }
-            (outcome, _) => judged(outcome),
+            outcome => judged(outcome),
         }
     }
 

@@ -199,7 +199,7 @@ mod tests {
         let first = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
         let client = first.local_addr().expect("an address");
         let mut found = 0;
-        dump(&sock_diag().expect("netlink"), AF_INET6, IPPROTO_TCP, EVERY_STATE, |row| {
+        dump(sock_diag().expect("netlink"), AF_INET6, IPPROTO_TCP, EVERY_STATE, |row| {
             found += u32::from(is_end(row, (Ipv4Addr::LOCALHOST, port).into(), client));
         })
         .expect("rows");

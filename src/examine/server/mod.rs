@@ -45,14 +45,14 @@ pub struct Server {
     is_gated: bool,
     /// Whether it never sleeps, whatever is done: then nothing that is done makes it spin.
     is_restless: bool,
-    /// Whether we have sent it a signal: if it ends, that may be what we wanted.
-    is_signalled: Cell<bool>,
+    /// Whether its end is no news: it has got a signal of ours, or is not the one that is examined.
+    may_end: Cell<bool>,
 }
 
 impl Drop for Server {
     /// Whoever only finds that what he waits for does not come is told why.
     fn drop(&mut self) {
-        if self.is_signalled.get() {
+        if self.may_end.get() {
             return;
         }
         let dying = if watch::is_ending(self.pid()) { MOMENT } else { Duration::ZERO };
@@ -126,13 +126,19 @@ impl Server {
     ) -> Self {
         let Reached { addr, is_tcp } = reached;
         log.note_death(None);
-        let (is_restless, is_signalled) = (false, Cell::new(false));
-        Self { held, addr, is_tcp, log, protocol, patience, is_gated, is_restless, is_signalled }
+        let (is_restless, may_end) = (false, Cell::new(false));
+        Self { held, addr, is_tcp, log, protocol, patience, is_gated, is_restless, may_end }
     }
 
     /// The same, known to spin from its start on.
     pub(super) fn restless(mut self, is_restless: bool) -> Self {
         self.is_restless = is_restless;
+        self
+    }
+
+    /// The same, which is not the one that is examined.
+    pub(super) fn beside(self) -> Self {
+        self.may_end.set(true);
         self
     }
 
@@ -210,7 +216,7 @@ impl Server {
 
     fn living(&self) -> Result<i32, Trouble> {
         self.own()?;
-        self.is_signalled.set(true);
+        self.may_end.set(true);
         match (self.pid(), self.ended()) {
             (pid @ 1.., None) => Ok(pid as i32),
             _ => Err(Trouble::Broken(String::from("the server has ended before the signal"))),
@@ -466,7 +472,7 @@ impl Server {
     /// Those of `kill`.
     pub fn kill(&self, pid: u32) -> Result<(), Trouble> {
         self.own()?;
-        self.is_signalled.set(true);
+        self.may_end.set(true);
         self.log.say(format!("process {pid} is killed"));
         Ok(kill(pid as i32, SIGKILL)?)
     }

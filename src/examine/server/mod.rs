@@ -55,7 +55,7 @@ impl Drop for Server {
         if self.may_end.get() {
             return;
         }
-        let dying = if watch::is_ending(self.pid()) { MOMENT } else { Duration::ZERO };
+        let dying = if self.is_dying() { MOMENT } else { Duration::ZERO };
         if let Ok(Some(ending)) = self.until_ended(dying) {
             self.log.note_death(Some(self.death(ending)));
         }
@@ -184,6 +184,13 @@ impl Server {
                 "a server that isn't ours gets no signal: start it by the examiner for this",
             ))),
         }
+    }
+
+    /// Whether the process that was started is about to end: it can't be asked any more.
+    fn is_dying(&self) -> bool {
+        let processes = self.processes();
+        let are_seen = processes.iter().any(|&pid| watch::descriptor_count(pid) > 0);
+        watch::is_ending(self.pid()) || are_seen && watch::sockets(&processes).is_empty()
     }
 
     /// Waits until the process that was started has ended.

@@ -97,7 +97,7 @@ impl<'a> Exam<'a> {
 
     fn hand_out(&self, running: &Rc<Running>) -> Result<Server, Trouble> {
         if let Some(ending) = running.ended() {
-            return Err(Trouble::Died(ending));
+            return Err(Trouble::Died(Outcome::death(ending, None)));
         }
         let reached = running.reached;
         let held = Held::Running(Rc::clone(running));
@@ -199,7 +199,8 @@ impl<'a> Exam<'a> {
     pub fn start_like(&self) -> Result<Option<Server>, Trouble> {
         let Some(command) = &self.plan.like else { return Ok(None) };
         self.renew()?;
-        self.launch_command(command, Limits::USUAL, None).map(Some)
+        let server = self.launch_command(command, Limits::USUAL, None)?;
+        Ok(Some(server.beside()))
     }
 
     fn launch(&self, limits: Limits, gate: Option<Gate>) -> Result<Server, Trouble> {
@@ -360,11 +361,17 @@ impl<'a> Exam<'a> {
         }
         self.shared.was_asked.set(true);
         let (port, ends) = (self.port.get(), self.ends.borrow().len());
-        let made = self.unwritten(|| match self.plan.isolation {
-            Isolation::Namespaces => come_back_after(make),
-            Isolation::Beside(_) => Ok(make()),
+        let (made, death) = self.unwritten(|| {
+            let made = match self.plan.isolation {
+                Isolation::Namespaces => come_back_after(make),
+                Isolation::Beside(_) => Ok(make()),
+            };
+            (made, self.log().death())
         });
         self.port.set(port);
+        if !matches!(made, Ok(Ok(_))) {
+            self.log().note_death(death);
+        }
         let made = made??;
         // Whatever has ended meanwhile, it is found out.
         self.ends.borrow_mut().truncate(ends);
@@ -417,11 +424,33 @@ impl<'a> Exam<'a> {
         self.plan.patience + heavy.map_or(Duration::ZERO, |heavy| heavy.alone * 10)
     }
 
+    /// What a check comes to. If the server has ended meanwhile, that is told, and it is a fault even where what the
+    /// check stands on did not happen because of it.
+    fn judged(&self, outcome: Result<Outcome, Trouble>) -> Outcome {
+        let Some(death) = self.log().death() else { return judged(outcome) };
+        match outcome {
+            Err(trouble @ (Trouble::Broken(_) | Trouble::Call(_)))
+                if !trouble.is_interrupt() && !self.is_single_use().unwrap_or(false) =>
+            {
+                death.with(format!("so this came to nothing: {trouble}"))
+            }
+            // That a client's request came to nothing is what it looks like from outside.
+            Ok(outcome)
+                if matches!(outcome.verdict, Verdict::Fail | Verdict::Weak)
+                    && !outcome.tells_of(&death)
+                    && !self.is_single_use().unwrap_or(false) =>
+            {
+                outcome.with(death.what).with_all(death.evidence)
+            }
+            outcome => judged(outcome),
+        }
+    }
+
     fn run(&self, check: &Check) -> Finding {
         self.log.replace(Log::new());
         let begun = Instant::now();
         self.ends.take();
-        let make = || judged((check.run)(self));
+        let make = || self.judged((check.run)(self));
         let excluded = |style| inetd::excluded(style, self.life.get(), check.id);
         let outcome = match (&self.plan.running, self.plan.by_inetd.and_then(excluded)) {
             (None, Some(excluded)) => excluded,
@@ -439,7 +468,7 @@ impl<'a> Exam<'a> {
 pub(super) fn judged(outcome: Result<Outcome, Trouble>) -> Outcome {
     outcome.unwrap_or_else(|trouble| match trouble {
         Trouble::Blocked(what) => Outcome::new(Verdict::Blocked, what),
-        trouble @ Trouble::Died(_) => Outcome::fail(trouble.to_string()),
+        Trouble::Died(death) => death,
         trouble => Outcome::new(Verdict::Broken, trouble.to_string()),
     })
 }
@@ -462,7 +491,7 @@ pub(super) fn finding<Of>(
         transcript: log.lines(),
         seconds: begun.elapsed().as_secs_f64(),
         source: check.source.to_owned(),
-        remedy: is_fault.then(|| check.remedy.to_owned()),
+        remedy: is_fault.then(|| outcome.remedy.unwrap_or(check.remedy).to_owned()),
         repeat: again.replacen("examine", &format!("examine --only {}", check.id), 1),
     }
 }

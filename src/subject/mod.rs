@@ -7,6 +7,7 @@ pub mod cell;
 mod ends;
 pub mod gate;
 mod inetd;
+pub mod limit;
 mod queued;
 pub mod running;
 mod said;
@@ -39,7 +40,7 @@ pub use running::Running;
 pub use said::last_line;
 use said::{Output, listen};
 use sockets::{Door, doors, reached};
-pub use sockets::{Reached, free_port, is_accepted, is_whole};
+pub use sockets::{Reached, free_port, is_accepted, is_at, is_end, is_whole, own_ip};
 use waiting::LOOK;
 pub use waiting::{heed_interrupts, until, wait_for};
 
@@ -323,6 +324,14 @@ impl Subject {
         self.said.iter().map(Output::so_far).collect()
     }
 
+    /// The last line that it has written to standard error so far.
+    pub fn last_words(&self) -> Option<String> {
+        let stderr = self.said.last()?;
+        // What a process has written before its end may still be on its way; what others write does not end.
+        let _ = until(SOON, || Ok(stderr.is_over().then_some(())));
+        last_line(&stderr.so_far())
+    }
+
     fn kill(&mut self) {
         // One that was being made while another was killed comes to light in the next look.
         loop {
@@ -409,6 +418,9 @@ impl Drop for Subject {
         self.kill();
     }
 }
+
+/// For how long the last words of a process are waited for.
+const SOON: Duration = Duration::from_millis(200);
 
 /// Whether a process has ended, reaped or not.
 fn is_gone(pid: u32) -> bool {

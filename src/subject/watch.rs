@@ -56,6 +56,16 @@ impl Call {
         self.name().is_some_and(|name| names.contains(&name))
     }
 
+    /// Whether it waits for nothing but time: sleep(), or select() and poll() without a descriptor.
+    pub fn is_nap(&self) -> bool {
+        match self.name() {
+            Some("nanosleep" | "clock_nanosleep") => true,
+            Some("select" | "pselect6") => self.args[0] == 0,
+            Some("poll" | "ppoll") => self.args[1] == 0,
+            _ => false,
+        }
+    }
+
     /// The descriptor that its first argument is.
     pub const fn fd(&self) -> i32 {
         self.args[0] as i32
@@ -153,10 +163,18 @@ pub fn state(pid: u32) -> Option<char> {
 
 /// Whether a process is a thread of the kernel's (`PF_KTHREAD` among the flags of /proc/PID/stat).
 pub fn is_kernels(pid: u32) -> bool {
-    const PF_KTHREAD: u32 = 0x0020_0000;
+    has_flag(pid, 0x0020_0000)
+}
+
+/// Whether a process is about to end (`PF_EXITING` there).
+pub fn is_ending(pid: u32) -> bool {
+    has_flag(pid, 0x0000_0004)
+}
+
+fn has_flag(pid: u32, flag: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let flags = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(6)?.parse().ok());
-    flags.is_some_and(|flags: u32| flags & PF_KTHREAD != 0)
+    flags.is_some_and(|flags: u32| flags & flag != 0)
 }
 
 /// The users that a process is: real, effective, saved, and of the file system.
@@ -262,12 +280,14 @@ pub fn cpu_of(task: Task) -> Duration {
 
 /// How often the tasks of some processes have gone to sleep.
 pub fn naps(processes: &[u32]) -> u64 {
-    let count = |task: Task| {
-        let text = fs::read_to_string(format!("{}/status", task.path())).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
-        line.trim().parse::<u64>().ok()
-    };
-    tasks(processes).into_iter().filter_map(count).sum()
+    tasks(processes).iter().filter_map(naps_of).sum()
+}
+
+/// How often a task has gone to sleep.
+pub fn naps_of(task: &Task) -> Option<u64> {
+    let text = fs::read_to_string(format!("{}/status", task.path())).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+    line.trim().parse().ok()
 }
 
 /// What a process was told when its program was started, its addresses among that: the same in all that fork()

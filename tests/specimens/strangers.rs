@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::all;
-use crate::examined::{alone, c, verdicts};
+use crate::examined::{alone, c, examine, verdicts};
 
 /// A program of `tests/strangers` or of `c-compat`, what `examine` is told about it, and each check with what it may come to.
 type Case =
@@ -19,6 +19,8 @@ const CASES: &[Case] = &[
     ("mapped.py", &[], &[("A2", &["pass"])]),
     // Who pauses after a shortage is not stuck.
     ("pausing.py", &[], &[("F1", &["pass", "blocked"])]),
+    // Nor is who lets some time pass before it ends a connection that has failed.
+    ("napping.py", &[], &[("F6", &["pass", "blocked"])]),
     // Each piece is answered, which is no fault of an echo, and no end of its connection.
     ("echo.py", ECHO, &[("D4", &["pass"]), ("D5", &["pass"]), ("D10", &["pass"])]),
     // A child is made while another is waited for: as many as before, and yet one more. The superuser has no limit.
@@ -62,6 +64,158 @@ fn strangers_are_not_misjudged() {
             }
         },
     );
+}
+
+/// A program of `tests/strangers` and its argument.
+fn stranger(name: &str, argument: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers").join(name);
+    ["python3", "-B", &path.display().to_string(), "{port}", argument].map(String::from).to_vec()
+}
+
+/// What `examine` finds with one check.
+fn finding(id: &str, options: &[&str], command: &[String]) -> Value {
+    let output = examine(&[id.to_owned()], options, command);
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    found["findings"][0].clone()
+}
+
+/// A deadline for a whole request is seen where its rest lies in the server's memory.
+#[test]
+fn deadlines_that_run_down() {
+    if !alone() {
+        return;
+    }
+    all(
+        &["select", "ppoll"],
+        |how| (*how).to_owned(),
+        |how| {
+            let found = finding("D2", &[], &stranger("deadline.py", how));
+            assert_eq!(found["verdict"], "pass", "{found}");
+            let line = found["evidence"].to_string();
+            assert!(line.contains("it waits with a time limit of"), "{found}");
+            assert!(line.contains(if *how == "select" { "select" } else { "ppoll" }), "{found}");
+        },
+    );
+}
+
+/// Who asks sockets that are not ready is found, whatever it waits in; who waits in nothing can't do otherwise.
+#[test]
+fn who_reads_without_readiness() {
+    if !alone() {
+        return;
+    }
+    let cases = [
+        (stranger("eager.py", "epoll"), "fail"),
+        (stranger("eager.py", "select"), "fail"),
+        (c("nonblocking"), "by-design"),
+        (c("epoll"), "pass"),
+    ];
+    all(
+        &cases,
+        |(command, _)| command.join(" "),
+        |(command, verdict)| {
+            let found = finding("C9", &[], command);
+            assert_eq!(found["verdict"], *verdict, "{found}");
+        },
+    );
+}
+
+/// Who is to close a connection depends on the design.
+#[test]
+fn who_is_to_close_a_connection() {
+    if !alone() {
+        return;
+    }
+    let cases = [
+        (stranger("held.py", "threads"), "let the thread that serves a client close"),
+        (stranger("held.py", "select"), "FD_CLR"),
+        (c("broken/no_eof"), "in the parent right after fork()"),
+    ];
+    all(
+        &cases,
+        |(command, _)| command.join(" "),
+        |(command, remedy)| {
+            let found = finding("B2", &[], command);
+            assert_eq!(found["verdict"], "fail", "{found}");
+            assert!(found["remedy"].as_str().is_some_and(|text| text.contains(remedy)), "{found}");
+            assert!(
+                found["evidence"].to_string().contains("has it open, as descriptor"),
+                "{found}"
+            );
+        },
+    );
+}
+
+/// However a check comes to know that the server has ended, it is told how, and its last words.
+#[test]
+fn a_death_has_its_last_words() {
+    if !alone() {
+        return;
+    }
+    all(
+        &["D2", "D4", "D9"],
+        |id| (*id).to_owned(),
+        |id| {
+            let found = finding(id, &[], &stranger("fragile.py", ""));
+            assert_eq!(found["verdict"], "fail", "{found}");
+            let words = format!("{}{}", found["what"], found["evidence"]);
+            assert!(words.contains("the server ended (exit status: 1)"), "{found}");
+            assert!(words.contains("it said: no line ends here"), "{found}");
+        },
+    );
+}
+
+/// What many clients do alike is told once.
+#[test]
+fn transcripts_are_short() {
+    if !alone() {
+        return;
+    }
+    all(
+        &["E2", "E4", "E6", "D18"],
+        |id| (*id).to_owned(),
+        |id| {
+            let found = finding(id, &[], &c("forked"));
+            let lines = found["transcript"].as_array().expect("lines");
+            assert!((1..40).contains(&lines.len()), "{found}");
+            assert!(found["transcript"].to_string().contains(" times more, until "), "{found}");
+        },
+    );
+}
+
+/// Over UDP there is no connection to be spoken of.
+#[test]
+fn datagrams_are_no_connections() {
+    if !alone() {
+        return;
+    }
+    let like = c("udp_iterative").join(" ");
+    let command = c("broken/udp_dies_of_empty_datagram");
+    let found = finding("B6", &["--like", &like], &command);
+    assert_eq!(found["verdict"], "fail", "{found}");
+    for field in ["what", "evidence", "transcript"] {
+        let words = found[field].to_string();
+        assert!(!words.contains("connect") && !words.contains("end of file"), "{field}: {words}");
+    }
+}
+
+/// Every call of a request fails with every error, and what was tried is listed.
+#[test]
+fn torture_says_what_was_tried() {
+    if !alone() {
+        return;
+    }
+    let found = finding("F10", &[], &c("iterative"));
+    if found["verdict"] == "blocked" {
+        return eprintln!("skipped: {}", found["what"]);
+    }
+    assert_eq!(found["verdict"], "pass", "{found}");
+    let words = found["evidence"].to_string();
+    for wanted in
+        ["EINTR ECONNABORTED EMFILE", "EINTR ECONNRESET ETIMEDOUT", "EPIPE", "close: EINTR EIO"]
+    {
+        assert!(words.contains(wanted), "{wanted}: {found}");
+    }
 }
 
 /// A loop that has no clients is none of the server's.
@@ -147,4 +301,18 @@ fn hidden_descriptors_are_no_reason_not_to_examine() {
     let verdicts: Vec<_> = findings.map(|finding| finding["verdict"].as_str()).collect();
     let wanted = ["pass", "n/a", "pass", "pass", "blocked", "pass"].map(Some);
     assert_eq!(verdicts, wanted, "{found}");
+}
+
+/// Two that sleep before they answer each other are at it for ever, too.
+#[test]
+fn a_loop_between_two_that_sleep() {
+    if !alone() {
+        return;
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers/drowsy.py");
+    let command = ["python3", "-B", &path.display().to_string(), "{port}"].map(String::from);
+    let options = ["--send=once more", "--expect=^once more$", "--wait=2"];
+    let found = verdicts(&["J6".to_owned()], &options, &command);
+    let (_, verdict, why) = &found[0];
+    assert_eq!(verdict, "fail", "{why}");
 }

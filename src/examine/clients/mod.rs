@@ -29,6 +29,7 @@ use super::server::Server;
 use super::{Exam, Outcome, Trouble};
 use crate::linux::sock_diag::inet_diag_msg;
 use crate::linux::tcp_info::{TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT};
+use crate::subject::is_end;
 
 /// Something that a client does, and how it is named in a report.
 pub(super) type Deed<'a> = (String, Box<dyn Fn(&Server) -> Result<(), Trouble> + 'a>);
@@ -135,7 +136,7 @@ pub(super) fn reply(
 ///
 /// [`Trouble::Broken`] if there is no open connection any more, or the reset does not arrive.
 fn reset(server: &Server, mut client: Client) -> Result<(), Trouble> {
-    let port = client.addr.port().to_be();
+    let (here, there) = (client.peer, client.addr);
     let closed = [TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT];
     let is_open = |row: inet_diag_msg| !closed.contains(&row.idiag_state);
     if client.take()?.end != End::Open || !server.row(&client)?.is_some_and(is_open) {
@@ -145,7 +146,7 @@ fn reset(server: &Server, mut client: Client) -> Result<(), Trouble> {
         )));
     }
     client.reset()?;
-    let is_gone = || Ok(server.connections()?.iter().all(|row| row.idiag_dport != port));
+    let is_gone = || Ok(server.connections()?.iter().all(|row| !is_end(row, here, there)));
     if server.until(is_gone)? {
         return Ok(());
     }

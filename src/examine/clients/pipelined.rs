@@ -105,7 +105,8 @@ mod tests {
     #[test]
     fn what_two_answers_are() {
         let judge = |shape, bytes: &[u8]| {
-            fibonacci(shape, &Answer { bytes: bytes.to_vec(), end: End::Eof }).verdict
+            let answer = Answer { bytes: bytes.to_vec(), end: End::Eof, is_tcp: true };
+            fibonacci(shape, &answer).verdict
         };
         for bytes in [&b"55\n6765\n"[..], b"55\x006765", b"55", b"55\nerror: x", b"error: no\n"] {
             assert_eq!(judge(Shape::OneShot, bytes), Verdict::Pass, "{}", quoted(bytes));

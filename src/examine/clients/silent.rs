@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use crate::examine::asker::limit::limit;
 use crate::examine::client::{Client, End};
 use crate::examine::server::{Probe, Server};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
+use crate::subject::limit::limit;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D1",
@@ -119,7 +119,8 @@ fn cut(silent: &mut [Client], begun: Instant) -> Result<Option<String>, Trouble>
 
 /// For how long the server would wait for a silent client, as far as the kernel shows it.
 fn longest(server: &Server) -> String {
-    let limits = server.tasks().into_iter().filter_map(|task| Some((limit(&task)?, task.tid)));
+    let limits =
+        server.tasks().into_iter().filter_map(|task| Some((limit(&task)?.seen()?, task.tid)));
     match limits.min() {
         Some(((limit, by), tid)) => {
             format!("task {tid} waits for {:.1} s at most ({by})", limit.as_secs_f64())

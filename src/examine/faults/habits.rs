@@ -22,6 +22,7 @@ pub(super) const WAIT: &[&str] =
 pub(in crate::examine) const MAKE: &[&str] = &["fork", "vfork", "clone", "clone3"];
 /// Further calls on a client's socket, and on who has it.
 const OTHER: &[&str] = &[
+    "close",
     "shutdown",
     "setsockopt",
     "getsockopt",
@@ -102,7 +103,7 @@ impl Habits {
         // what, all but the standard ones may be.
         let is_clients = |fd: c_int| if fds.is_empty() { fd > 2 } else { fds.contains(&fd) };
         calls.retain(|call| {
-            let is_io = [RECEIVE, SEND].concat().contains(&call.sysno.name());
+            let is_io = [RECEIVE, SEND, &["close"]].concat().contains(&call.sysno.name());
             !is_io || is_clients(call.args[0] as c_int)
         });
         Ok(Self { calls })

@@ -102,9 +102,8 @@ fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt
     tap.disarm();
     if tap.fired() == 0 {
         return match server.ended() {
-            Some(status) => {
-                let what = format!("the server ended before any call had failed ({status})");
-                Err(Trouble::Broken(what))
+            Some(ending) => {
+                Err(Trouble::Died(server.died(ending).with("no call had failed until then")))
             }
             None => Ok(Felt::Nothing),
         };
@@ -126,6 +125,8 @@ fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt
     if is_pool && let Some(loss) = loss(server, &before)? {
         return Ok(Felt::Harm(loss.with(line)));
     }
+    // What it does late is not to be met by the next blow.
+    server.until_awake()?;
     server.settles()?;
     Ok(Felt::Survived)
 }
@@ -214,34 +215,17 @@ fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
         if !harmed.is_empty() && begun.elapsed() > ENOUGH {
             break;
         }
-        let (mut is_fresh, (mut server, mut tap)) = match well.take() {
-            Some(well) => (false, well),
-            None => (true, fresh()?),
-        };
         tried += 1;
-        let mut since = tap.log(0).next();
-        let felt = loop {
-            match strike(&server, &tap, blow, is_pool)? {
-                // One that has been through much may have its clients on other descriptors.
-                Felt::Nothing if !is_fresh => {
-                    is_fresh = true;
-                    drop(server);
-                    (server, tap) = fresh()?;
-                    since = tap.log(0).next();
-                }
-                felt => break felt,
-            }
-        };
+        let (felt, call) = strike_once(&mut well, fresh, blow, is_pool)?;
         match felt {
             Felt::Nothing => {
                 let what = format!("the call that was to fail was never made: {}", blow.name());
                 return Err(Trouble::Broken(what));
             }
             Felt::Survived => {
-                if let Some(call) = failed(&tap, since) {
+                if let Some(call) = call {
                     note(&mut survived, call, blow.errno);
                 }
-                well = Some((server, tap));
             }
             Felt::Harm(harm) => harmed.push((blow.name(), harm)),
         }
@@ -266,6 +250,37 @@ fn note(all: &mut Vec<(&'static str, Vec<String>)>, call: Call, errno: &str) {
         Some((_, lines)) => lines.push(line),
         None => all.push((name, vec![line])),
     }
+}
+
+/// Makes a call fail, of the server that is well, or of a fresh one; which is kept if it is well still; the call that has failed, too.
+fn strike_once(
+    well: &mut Option<(Server, Tap)>,
+    fresh: impl Fn() -> Result<(Server, Tap), Trouble>,
+    blow: &Blow,
+    is_pool: bool,
+) -> Result<(Felt, Option<Call>), Trouble> {
+    let (mut is_fresh, (mut server, mut tap)) = match well.take() {
+        Some(well) => (false, well),
+        None => (true, fresh()?),
+    };
+    let mut since = tap.log(0).next();
+    let felt = loop {
+        match strike(&server, &tap, blow, is_pool)? {
+            // One that has been through much may have its clients on other descriptors.
+            Felt::Nothing if !is_fresh => {
+                is_fresh = true;
+                drop(server);
+                (server, tap) = fresh()?;
+                since = tap.log(0).next();
+            }
+            felt => break felt,
+        }
+    };
+    let call = failed(&tap, since);
+    if !matches!(felt, Felt::Harm(_)) {
+        *well = Some((server, tap));
+    }
+    Ok((felt, call))
 }
 
 /// Which calls some blows make fail.

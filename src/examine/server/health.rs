@@ -8,7 +8,7 @@ use crate::examine::{Outcome, Trouble};
 use crate::net::Deadline;
 use crate::report::Verdict;
 use crate::subject::watch::{self, Doing, Task};
-use crate::subject::{Ending, last_line, wait_for};
+use crate::subject::{Ending, is_stopped, wait_for};
 
 /// What became of a good request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,19 +86,40 @@ impl Server {
                     return Ok(Probe::Wrong(answer));
                 }
             }
-            if sleep.is_long(self.is_at_rest()) && !client.is_told()? {
-                let answer = client.take()?;
-                return Ok(if answer.bytes.is_empty() {
-                    Probe::Stuck(self.stuck_with(client)?)
-                } else {
-                    Probe::Wrong(answer)
-                });
+            if self.is_long(&mut sleep) && !client.is_told()? {
+                return self.unanswered(client);
             }
+        }
+        // Who has slept until then, and may yet go on, is stuck for now.
+        if self.is_at_rest() && !client.is_told()? {
+            return self.unanswered(client);
         }
         Ok(Probe::Late)
     }
 
+    fn unanswered(&self, client: &mut Client) -> Result<Probe, Trouble> {
+        let answer = client.take()?;
+        Ok(if answer.bytes.is_empty() {
+            Probe::Stuck(self.stuck_with(client)?)
+        } else {
+            Probe::Wrong(answer)
+        })
+    }
+
+    /// That a process of it is stopped, if one is, and how to let it go on.
+    pub(super) fn stopped(&self) -> Option<String> {
+        let pid = self.processes().into_iter().find(|&pid| is_stopped(pid))?;
+        Some(format!(
+            "process {pid} is stopped (state T in /proc/{pid}/stat); `kill -CONT {pid}` lets it go on"
+        ))
+    }
+
     fn stuck_with(&self, client: &Client) -> Result<String, Trouble> {
+        if let Some(stopped) = self.stopped() {
+            client.say("is not answered: the server is stopped");
+            // Whoever has stopped one that isn't ours, it was not its clients.
+            return if self.is_ours() { Ok(stopped) } else { Err(Trouble::Broken(stopped)) };
+        }
         client.say("is not answered: every task of the server sleeps");
         if !self.is_tcp {
             return Ok(String::from("the server sleeps"));
@@ -162,14 +183,15 @@ impl Server {
     /// What is said of a server that has ended.
     pub fn died(&self, ending: Ending) -> Outcome {
         self.log.say(format!("the server has ended: {ending}"));
-        let outcome = Outcome::new(Verdict::Fail, format!("the server ended ({ending})"));
-        self.then(outcome).with_all(self.last_words().map(|line| format!("it said: {line}")))
+        self.then(self.death(ending))
     }
 
-    /// The last line that it has written, if it is ours.
-    fn last_words(&self) -> Option<String> {
-        let Held::Own(subject) = &self.held else { return None };
-        last_line(&subject.borrow().said().concat())
+    pub(super) fn death(&self, ending: Ending) -> Outcome {
+        let last_words = match &self.held {
+            Held::Own(subject) => subject.borrow().last_words(),
+            Held::Running(_) => None,
+        };
+        Outcome::death(ending, last_words)
     }
 
     /// Whether it spins before anything is done to it.

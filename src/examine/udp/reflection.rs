@@ -56,15 +56,19 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     };
     let most = if exam.starts_often() { LOOP_OF_STARTS } else { LOOP };
     let exchanged = || Ok::<_, Trouble>(counters::udp("InDatagrams")?.saturating_sub(before));
-    // While one is at it, the other sleeps.
-    let mut sleep = Sleep::default();
-    first.until_within(first.patience * 2, || {
-        let is_asleep = first.is_at_rest() && second.is_at_rest();
-        Ok(exchanged()? >= most || sleep.is_long(is_asleep))
+    // While one is at it, the other sleeps; either may sleep before it answers.
+    let (mut sleep, mut last) = (Sleep::default(), 0);
+    let tasks = || [first.tasks(), second.tasks()].concat();
+    let is_over = first.until_within(first.patience * 2, || {
+        let count = exchanged()?;
+        let is_silent = count == std::mem::replace(&mut last, count);
+        let is_asleep = is_silent && first.is_at_rest() && second.is_at_rest();
+        Ok(count >= most || sleep.is_long(is_asleep, tasks, first.patience))
     })?;
     let count = exchanged()?;
+    let goes_on = || first.until_within(first.patience, || Ok(exchanged()? > count));
     let line = format!("{count} datagrams were read, by ports {} and {port}", first.addr.port());
-    if count >= most {
+    if count >= most || !is_over && goes_on()? {
         let what = format!(
             "two of it answer each other without an end: {count} datagrams for one request"
         );

@@ -19,6 +19,7 @@ mod exam;
 mod faults;
 mod inetd;
 mod leaks;
+mod limit;
 mod loose;
 mod plan;
 mod reach;
@@ -42,6 +43,7 @@ pub use asker::reply::Reply;
 pub use costly::Heaviness;
 pub use exam::{Exam, examine};
 pub use plan::{Plan, Port};
+pub use tasks::cost::Cost;
 
 /// A question to a server, or else to a client ([`OfClient`]), and all that is to be said about it.
 pub struct Check<Of = OfServer> {

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use super::limit::limit;
 use crate::examine::Trouble;
+use crate::examine::limit::limit;
 use crate::examine::log::Log;
 use crate::examine::server::{Sleep, scene, spinning};
 use crate::subject::watch::{self, Doing};

@@ -27,7 +27,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let design = exam.design()?;
     let server = exam.start()?;
     let count = if design.kind.is_pool() { design.workers } else { 1 };
-    let silent: Vec<_> = (0..count).map(|_| server.connect_accepted()).collect::<Result<_, _>>()?;
+    let silent = design.fill(&server)?;
     let mut probe = server.connect()?;
     probe.send(&server.protocol.request)?;
     let found = server.outcome(&mut probe)?;

@@ -20,16 +20,36 @@ pub(in crate::examine) const CHECK: Check = Check {
 
 const CLIENTS: usize = 8;
 
+/// What a client takes while it is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// A process that is made for it.
+    Process,
+    /// A thread that is made for it.
+    Thread,
+    /// A process or a thread that is there already.
+    Worker,
+    /// No more than a descriptor.
+    Descriptor,
+}
+
+impl Cost {
+    /// In words, as C1 finds it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Process => "a process each",
+            Self::Thread => "a thread each",
+            Self::Worker => "a worker each, which is there already",
+            Self::Descriptor => "a descriptor each",
+        }
+    }
+}
+
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if exam.is_single_use()? {
         return Ok(Outcome::not_applicable("it serves once"));
     }
     let design = exam.design()?;
-    let few = if design.kind.is_loop() || !design.is_pool_or_iterative() {
-        CLIENTS
-    } else {
-        design.workers
-    };
     let server = exam.start()?;
     server.until_at_rest()?;
     let count = || {
@@ -39,7 +59,12 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         [processes.len(), threads, fds]
     };
     let before = count();
-    let clients: Vec<_> = (0..few).map(|_| server.connect_accepted()).collect::<Result<_, _>>()?;
+    let clients = if design.is_pool_or_iterative() {
+        design.fill(&server)?
+    } else {
+        (0..CLIENTS).map(|_| server.connect_accepted()).collect::<Result<_, _>>()?
+    };
+    let few = if design.is_pool_or_iterative() { design.workers.max(1) } else { CLIENTS };
     server.until_at_rest()?;
     let after = count();
     let names = ["processes", "threads", "descriptors"];
@@ -50,15 +75,16 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         )
     };
     let cost = |at: usize| after[at].saturating_sub(before[at]);
-    let what = if cost(0) >= few {
-        "a process each"
+    // A pool that is filled as clients come makes each worker once.
+    let what = if design.is_pool_or_iterative() {
+        Cost::Worker
+    } else if cost(0) >= few {
+        Cost::Process
     } else if cost(1) >= few {
-        "a thread each"
-    } else if design.is_pool_or_iterative() {
-        "a worker each, which is there already"
+        Cost::Thread
     } else {
-        "a descriptor each"
+        Cost::Descriptor
     };
     drop(clients);
-    Ok(Outcome::new(Verdict::Info, what).with_all((0..names.len()).map(line)))
+    Ok(Outcome::new(Verdict::Info, what.words()).with_all((0..names.len()).map(line)))
 }

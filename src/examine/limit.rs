@@ -8,7 +8,7 @@ use crate::posix::sys_socket::{SO_RCVTIMEO, SOL_SOCKET, getsockopt, timeval};
 use crate::subject::watch::{Call, Doing, Task};
 
 /// The limit of the call in which a task is blocked, and its name; nothing if it has none, or nobody may know.
-pub(super) fn limit(task: &Task) -> Option<(Duration, &'static str)> {
+pub(in crate::examine) fn limit(task: &Task) -> Option<(Duration, &'static str)> {
     let Doing::Blocked(call) = task.doing() else { return None };
     let name = call.name()?;
     let limit = match name {

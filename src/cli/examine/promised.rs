@@ -27,7 +27,8 @@ pub(super) fn run(
     let mut broken = Vec::new();
     let [own, twin] = commands(name)?;
     // Each is to answer as the other does.
-    for ((title, command), (_, like)) in [(own.clone(), twin.clone()), (twin, own)] {
+    let both = [(false, own.clone(), twin.clone()), (true, twin, own)];
+    for (is_twin, (title, command), (_, like)) in both {
         let plan = Plan {
             name: title,
             command,
@@ -42,7 +43,7 @@ pub(super) fn run(
             again: super::again(),
         };
         let examination = one(&plan, checks)?;
-        broken.extend(differences(design, &examination));
+        broken.extend(differences(design, is_twin, &examination));
         examinations.push(examination);
     }
     let suite = Suite { examinations, seconds: begun.elapsed().as_secs_f64() };
@@ -71,8 +72,8 @@ fn commands(name: &str) -> Result<[(String, Vec<OsString>); 2], Failure> {
 }
 
 /// Where a finding is not what the design promises.
-fn differences(design: &Design, found: &Examination) -> Vec<String> {
-    let promised = promises(design);
+fn differences(design: &Design, is_twin: bool, found: &Examination) -> Vec<String> {
+    let promised = promises(design, is_twin);
     let mut lines = Vec::new();
     for finding in &found.findings {
         let (id, verdict, what) = (finding.id.as_str(), finding.verdict, &finding.what);
@@ -131,22 +132,20 @@ fn cost(design: &Design) -> Cost {
 }
 
 /// What a design promises, as verdicts of checks.
-fn promises(design: &Design) -> Vec<(&'static str, Vec<Verdict>)> {
+fn promises(design: &Design, is_twin: bool) -> Vec<(&'static str, Vec<Verdict>)> {
     let either = |is_good: bool| vec![if is_good { Verdict::Pass } else { Verdict::ByDesign }];
     let promised = &design.promises;
+    // Only one design limits a request's time as a whole, and its twin has none of its limits.
+    let trickle = if promised.has_limits() && !is_twin {
+        either(true)
+    } else {
+        vec![Verdict::Weak, Verdict::ByDesign]
+    };
     let mut all = vec![
         ("A6", either(promised.idle == Idle::Sleeps)),
         ("C10", vec![Verdict::Pass]),
         ("D1", either(promised.silent == Silent::Harmless)),
-        // Without a limit of a request's time as a whole.
-        (
-            "D2",
-            if promised.has_limits() {
-                either(true)
-            } else {
-                vec![Verdict::Weak, Verdict::ByDesign]
-            },
-        ),
+        ("D2", trickle),
         ("D15", either(promised.heavy == Heavy::Harmless)),
         ("J2", either(promised.serves == Serves::Forever)),
     ];
@@ -158,4 +157,81 @@ fn promises(design: &Design) -> Vec<(&'static str, Vec<Verdict>)> {
         all.retain(|(id, _)| matches!(*id, "A6" | "C10" | "J2"));
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Finding, Identity, Role};
+
+    fn finding(id: &str, verdict: Verdict, what: &str) -> Finding {
+        Finding {
+            id: id.to_owned(),
+            name: String::new(),
+            verdict,
+            what: what.to_owned(),
+            evidence: Vec::new(),
+            transcript: Vec::new(),
+            seconds: 0.0,
+            source: String::new(),
+            remedy: None,
+            repeat: String::new(),
+        }
+    }
+
+    /// What is said of a design of which this is found, and so many workers.
+    fn said(name: &str, workers: usize, found: Vec<Finding>) -> Vec<String> {
+        let identity = Identity {
+            design: String::new(),
+            method: String::new(),
+            workers: Some(workers),
+            evidence: Vec::new(),
+        };
+        let examination = Examination {
+            role: Role::Server,
+            server: String::from("it"),
+            command: Vec::new(),
+            isolation: String::new(),
+            identity: Some(identity),
+            findings: found,
+            trouble: None,
+            seconds: 0.0,
+        };
+        find(name).map_or_else(Vec::new, |design| differences(design, false, &examination))
+    }
+
+    #[test]
+    fn what_is_promised_is_found() {
+        let found = || {
+            vec![
+                finding("C1", Verdict::Info, "a worker each, which is there already"),
+                finding("D1", Verdict::ByDesign, ""),
+                finding("D2", Verdict::Weak, ""),
+                finding("D8", Verdict::Pass, ""),
+                finding("F8", Verdict::Blocked, ""),
+            ]
+        };
+        assert_eq!(said("preforked", 4, found()), [""; 0]);
+        assert_eq!(said("preforked", 3, found()), ["it: 3 workers, promised are 4"]);
+        let ring = vec![finding("F1", Verdict::Blocked, "")];
+        assert_eq!(said("uring", 1, ring), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_not_looked_at_is_not_as_promised() {
+        for (id, verdict) in
+            [("F1", Verdict::Blocked), ("D8", Verdict::Weak), ("A4", Verdict::Broken)]
+        {
+            let said = said("epoll", 1, vec![finding(id, verdict, "why")]);
+            assert_eq!(said, [format!("it: {id} is {verdict}, promised is no fault: why")]);
+        }
+    }
+
+    #[test]
+    fn a_promise_holds_in_both_directions() {
+        let vanished = said("iterative", 1, vec![finding("D1", Verdict::Pass, "why")]);
+        assert_eq!(vanished, ["it: D1 is PASS, promised is BY DESIGN: why"]);
+        let other = said("forked", 1, vec![finding("C1", Verdict::Info, "a thread each")]);
+        assert_eq!(other, ["it: C1 finds a thread each, promised is a process each"]);
+    }
 }

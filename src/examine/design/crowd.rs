@@ -15,8 +15,10 @@ pub(super) const MOST: usize = 512;
 /// Clients that say nothing.
 #[derive(Default)]
 pub(super) struct Crowd {
-    /// All of them, in the order in which they came.
+    /// Those that are there, in the order in which they came.
     silent: Vec<Client>,
+    /// How many have come.
+    held: usize,
     /// How many of them the server has accepted.
     pub(super) accepted: usize,
     /// Of how many of them a task waits to hear something.
@@ -30,11 +32,15 @@ impl Crowd {
     ///
     /// Those of connecting and of looking.
     pub(super) fn grow(&mut self, server: &Server, count: usize) -> Result<(), Trouble> {
+        if self.silent.is_empty() {
+            *self = Self::default();
+        }
         while self.wants_more(server, count)? {
             let client = server.connect()?;
             server.until_or_at_rest(server.patience, 40, || server.is_accepted(&client))?;
             self.accepted += usize::from(server.is_accepted(&client)?);
             self.silent.push(client);
+            self.held += 1;
         }
         server.until_at_rest()?;
         self.serving = serving(server, &self.silent)?;
@@ -54,9 +60,9 @@ impl Crowd {
         Ok(self.len() < MOST && !is_full(server)?)
     }
 
-    /// How many there are.
+    /// How many there are, or were when they left.
     pub(super) fn len(&self) -> usize {
-        self.silent.len()
+        self.held
     }
 
     /// Who accepts may not be who serves: as many as have somebody who waits for them, where that can be seen.
@@ -74,10 +80,9 @@ impl Crowd {
         format!("with {all} silent clients, {accepted} of them accepted{queued}")
     }
 
-    /// Lets all of them go.
+    /// Lets all of them go; what became of them is still known.
     pub(super) fn leave(&mut self) {
         self.silent.drain(..).for_each(Client::close);
-        (self.accepted, self.serving) = (0, 0);
     }
 }
 

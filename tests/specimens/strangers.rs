@@ -1,15 +1,10 @@
 //! Servers as others write them: what `socklab examine` is not to say of them.
 
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
-
-use nix::unistd::Uid;
-use serde_json::Value;
+use std::process::Command;
 
 use crate::all;
 use crate::examined::{alone, c, verdicts};
-use crate::support::socklab;
 
 /// A program of `tests/strangers` or of `c-compat`, what `examine` is told about it, and each check with what it may come to.
 type Case =
@@ -159,38 +154,6 @@ fn one_cpu_has_one_loop() {
     let output = examiner.output().expect("taskset runs");
     let found = String::from_utf8_lossy(&output.stdout);
     assert!(found.contains("\"pass\"") && found.contains("there is one CPU"), "{found}");
-}
-
-/// The superuser has no limit of tasks; an ordinary user's server runs into one.
-#[test]
-fn an_ordinary_user_has_a_limit_of_tasks() {
-    let cases = [
-        (c("forked"), "pass"),
-        (c("broken/exits_on_fork_failure"), "fail"),
-        (c("broken/exits_on_thread_failure"), "fail"),
-        (python("cached.py"), "pass"),
-        (python("executor.py"), "n/a"),
-        (c("preforked"), "pass"),
-        (c("preforked_passing"), "pass"),
-        (c("broken/no_replacement"), "n/a"),
-    ];
-    all(
-        &cases,
-        |case| format!("{case:?}"),
-        |(command, expected)| {
-            let mut examiner = socklab();
-            examiner.args(["examine", "--json", "--only=F8", "--"]).args(command);
-            if Uid::effective().is_root() {
-                examiner.uid(65534).gid(65534);
-            }
-            let output = examiner.stdin(Stdio::null()).output().expect("socklab runs");
-            let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-            if !found["isolation"].as_str().is_some_and(|what| what.starts_with("namespaces")) {
-                return eprintln!("skipped: no namespaces for an ordinary user");
-            }
-            assert_eq!(found["findings"][0]["verdict"], *expected, "{found}");
-        },
-    );
 }
 
 /// A loop that has no clients is none of the server's.

@@ -551,6 +551,7 @@ pub fn examine(
     examination.identity = exam.design.get().map(|design| Identity {
         design: design.to_string(),
         method: design.method().to_owned(),
+        workers: Some(design.workers),
         evidence: design.evidence.clone(),
     });
     examination.seconds = begun.elapsed().as_secs_f64();

@@ -42,6 +42,7 @@ pub use asker::reply::Reply;
 pub use costly::Heaviness;
 pub use exam::{Exam, examine};
 pub use plan::{Plan, Port};
+pub use tasks::cost::Cost;
 
 /// A question to a server, or else to a client ([`OfClient`]), and all that is to be said about it.
 pub struct Check<Of = OfServer> {

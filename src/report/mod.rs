@@ -180,6 +180,9 @@ pub struct Identity {
     pub design: String,
     /// How it was found: by what the kernel shows of its tasks, or by its clients alone.
     pub method: String,
+    /// How many workers a server has, or loops.
+    #[serde(default)]
+    pub workers: Option<usize>,
     /// What that is concluded from.
     pub evidence: Vec<String>,
 }

@@ -296,6 +296,11 @@ pub fn image(pid: u32) -> Option<Vec<u8>> {
     fs::read(format!("/proc/{pid}/auxv")).ok()
 }
 
+/// What a program was started with, the words that its command had; another program has others.
+pub fn arguments(pid: u32) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/cmdline")).ok()
+}
+
 /// How many areas of memory a process has mapped; nothing where the system hides them.
 pub fn areas(pid: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;

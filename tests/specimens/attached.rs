@@ -363,11 +363,54 @@ fn somebody_elses_is_seen_as_far_as_it_can_be() {
     ];
     assert_eq!(words, wanted, "{verdicts:?}");
     let method = found["identity"]["method"].as_str().expect("text");
-    assert!(method.contains("its tasks are hidden"), "{method}");
+    assert!(method.contains("what its tasks do is hidden"), "{method}");
     assert!(
         found["isolation"].as_str().is_some_and(|text| text.contains("descriptors are hidden"))
     );
     server.stop().assert_clean();
+}
+
+/// What contradicts a claim can be seen of somebody else's too; what can't be seen contradicts none.
+#[test]
+fn claims_of_somebody_elses() {
+    if !Uid::effective().is_root() {
+        return eprintln!("skipped: only the superuser can become two users");
+    }
+    let cases = [
+        ("forked", "forked", "pass"),
+        ("forked", "epoll", "fail"),
+        ("inetd", "inetd", "pass"),
+        ("threaded", "threaded", "pass"),
+        ("iterative", "iterative", "pass"),
+        ("iterative", "timeout", "fail"),
+        ("timeout", "timeout", "pass"),
+        ("iterative", "epoll", "fail"),
+        ("preforked", "preforked_mutex", "blocked"),
+        ("preforked", "prethreaded", "fail"),
+        ("prethreaded", "prethreaded", "blocked"),
+        ("epoll", "epoll", "blocked"),
+        ("epoll", "forked", "fail"),
+        ("epoll_shared", "epoll_shared", "pass"),
+        ("reuseport", "reuseport", "pass"),
+        ("select", "select", "blocked"),
+        ("hybrid", "hybrid", "pass"),
+        ("udp_batch", "udp_batch", "blocked"),
+        ("udp_iterative", "forked", "fail"),
+    ];
+    all(
+        &cases,
+        |case| format!("{case:?}"),
+        |&(name, claim, expected)| {
+            let server = start(name);
+            let port = server.addr.port().to_string();
+            let options = ["--port", &port, "--only", "C10", "--claims", claim];
+            let mut examiner = attach(server.pid(), &options);
+            examiner.uid(65534).gid(65534);
+            let (_, verdict, why) = &verdicts(&examined(examiner))[0];
+            assert_eq!(verdict, expected, "{why}");
+            server.stop().assert_clean();
+        },
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::unistd::Uid;
@@ -41,15 +41,29 @@ fn a_limit_of_tasks() {
         ("broken/exits_on_thread_failure", "fail"),
         ("forked", "pass"),
         ("threaded", "pass"),
+        // A worker that has ended can't be replaced for a while.
+        ("preforked", "pass"),
+        ("preforked_passing", "pass"),
+        ("broken/no_replacement", "n/a"),
+        // A thread that waits for its next client is none that could not be made.
+        ("cached.py", "pass"),
+        ("executor.py", "n/a"),
     ];
-    let mut programs: Vec<PathBuf> = CASES.iter().map(|(name, _)| c_program(name)).collect();
+    let strangers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers");
+    let program =
+        |name: &str| if name.ends_with(".py") { strangers.join(name) } else { c_program(name) };
+    let mut programs: Vec<PathBuf> = CASES.iter().map(|(name, _)| program(name)).collect();
     programs.push(socklab().get_program().into());
     let folder = Folder::with(&programs);
     for (name, expected) in CASES {
         let name = name.rsplit('/').next().expect("a name");
         let mut examiner = Command::new(folder.0.join("socklab"));
-        examiner.args(["examine", "--json", "--only=F8", "--", &format!("./{name}")]);
-        examiner.args(["--port", "{port}"]).current_dir(&folder.0);
+        examiner.args(["examine", "--json", "--only=F8", "--"]).current_dir(&folder.0);
+        if name.ends_with(".py") {
+            examiner.args(["python3", "-B", name, "{port}"]);
+        } else {
+            examiner.args([&format!("./{name}"), "--port", "{port}"]);
+        }
         if Uid::effective().is_root() {
             examiner.uid(65534).gid(65534);
         }

@@ -35,8 +35,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let server = exam.start()?;
     let count = if design.kind.is_pool() { design.workers } else { 1 };
     let begun = Instant::now();
-    let mut silent: Vec<_> =
-        (0..count).map(|_| server.connect_accepted()).collect::<Result<_, _>>()?;
+    let mut silent = design.fill(&server)?;
     let mut probe = server.connect()?;
     probe.send(&server.protocol.request)?;
     let mut found = server.outcome(&mut probe)?;

@@ -15,6 +15,7 @@ pub(super) mod tasks;
 pub(super) mod thread;
 pub(super) mod torture;
 pub(super) mod transfer;
+mod worker;
 
 use std::ffi::c_int;
 use std::time::{Duration, Instant};

@@ -31,6 +31,19 @@ impl Server {
         Ok(rows)
     }
 
+    /// Of those that listen, the ones among which the kernel shares its clients out: all at one address.
+    ///
+    /// # Errors
+    ///
+    /// What asking the kernel fails with.
+    pub fn sharing(&self) -> Result<Vec<inet_diag_msg>, Trouble> {
+        let mut rows = self.listeners()?;
+        let at = |addr| rows.iter().filter(|row| row.idiag_src == addr).count();
+        let most = rows.iter().map(|row| row.idiag_src).max_by_key(|&addr| at(addr));
+        rows.retain(|row| Some(row.idiag_src) == most);
+        Ok(rows)
+    }
+
     /// The sockets that it has on its port over IPv4 or IPv6: those that listen, or of UDP all.
     ///
     /// # Errors

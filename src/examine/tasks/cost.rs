@@ -23,6 +23,31 @@ pub(in crate::examine) const CHECK: Check = Check {
 /// So many at a time: one, a few, and more than any usual pool has workers.
 const CLIENTS: [usize; 3] = [1, 8, 40];
 
+/// What a client takes while it is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// A process that is made for it.
+    Process,
+    /// A thread that is made for it.
+    Thread,
+    /// A process or a thread that is there already.
+    Worker,
+    /// No more than a descriptor.
+    Descriptor,
+}
+
+impl Cost {
+    /// In words, as C1 finds it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Process => "a process each",
+            Self::Thread => "a thread each",
+            Self::Worker => "a worker each, which is there already",
+            Self::Descriptor => "a descriptor each",
+        }
+    }
+}
+
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if exam.is_single_use()? {
         return Ok(Outcome::not_applicable("it serves once"));
@@ -37,8 +62,14 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let server = exam.start()?;
     server.until_at_rest()?;
     let before = Count::of(&server);
-    let mut clients: Vec<Client> = Vec::new();
-    let mut counts = Vec::new();
+    let (mut clients, mut counts) = (Vec::new(), Vec::new());
+    if design.listeners > 1 && design.is_pool_or_iterative() {
+        // Which worker gets whom is left to chance.
+        clients = design.fill(&server)?;
+        server.until_at_rest()?;
+        counts.push((most, Count::of(&server)));
+        steps.clear();
+    }
     for step in steps {
         while clients.len() < step && hold(&server, &mut clients)? {}
         server.until_at_rest()?;
@@ -51,16 +82,17 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let Some(&(held, after)) = counts.last().filter(|(held, _)| *held > 0) else {
         return Err(Trouble::Broken(String::from("no silent client was accepted")));
     };
-    let what = if after.processes >= before.processes + held {
-        "a process each"
+    // A pool that is filled as clients come makes each worker once.
+    let what = if design.is_pool_or_iterative() {
+        Cost::Worker
+    } else if after.processes >= before.processes + held {
+        Cost::Process
     } else if after.threads >= before.threads + held {
-        "a thread each"
-    } else if design.is_pool_or_iterative() {
-        "a worker each, which is there already"
+        Cost::Thread
     } else {
-        "a descriptor each"
+        Cost::Descriptor
     };
-    let mut outcome = Outcome::new(Verdict::Info, what).with(before.words(0));
+    let mut outcome = Outcome::new(Verdict::Info, what.words()).with(before.words(0));
     for (held, count) in counts {
         outcome = outcome.with(count.words(held));
     }

@@ -6,6 +6,10 @@ N ?= 37
 DESIGN ?= forked
 HOST ?= localhost
 ROUNDS ?= 20
+# Most tests wait for a server most of the time.
+ifndef RUST_TEST_THREADS
+export RUST_TEST_THREADS := $(shell echo $$((2 * $$(nproc))))
+endif
 
 SOCKLAB := target/release/socklab
 CC ?= cc

@@ -13,7 +13,7 @@ use nix::libc;
 use nix::sys::signal::Signal;
 use socklab::net::Deadline;
 use socklab::posix::error::{
-    EAGAIN, EBUSY, ECONNABORTED, ECONNRESET, EINTR, EINVAL, EMFILE, ENOMEM, EPIPE,
+    EAGAIN, EBUSY, ECONNABORTED, ECONNRESET, EINTR, EINVAL, EIO, EMFILE, ENOMEM, EPIPE,
 };
 use socklab::subject::gate::{Call, Fault, Gate, Only, Sysno, Tap};
 use support::Server;
@@ -134,6 +134,21 @@ fn a_send_that_fails() {
         survives(&format!("{design}, send"), serve(design), next(&["sendto"], EPIPE));
     }
     survives("python, send", start(python(ITERATIVE)), next(&["sendto"], EPIPE));
+}
+
+/// Whatever close() fails with, the connection is at its end.
+#[test]
+fn a_close_that_fails() {
+    for design in DESIGNS {
+        for errno in [EINTR, EIO] {
+            let (server, tap) = serve(design);
+            tap.arm(next(&["close"], errno)).expect("armed");
+            let mut client = half_asked(server.addr);
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).expect("up to the end of file");
+            assert_eq!(answer.trim_end(), "55", "{design}");
+        }
+    }
 }
 
 #[test]

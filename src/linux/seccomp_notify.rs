@@ -11,7 +11,7 @@ use libc::{
 };
 pub use libc::{
     SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, SECCOMP_USER_NOTIF_FLAG_CONTINUE, seccomp_data,
-    seccomp_notif, seccomp_notif_resp, seccomp_notif_sizes, sock_filter,
+    seccomp_notif, seccomp_notif_addfd, seccomp_notif_resp, seccomp_notif_sizes, sock_filter,
 };
 
 use crate::posix::Result;
@@ -147,6 +147,24 @@ pub fn seccomp_notif_id_valid(fd: impl AsFd, id: u64) -> Result<()> {
     // SAFETY: `id` is eight bytes, which the kernel only reads.
     let returned = unsafe { libc::ioctl(raw(&fd), request, &raw const id) };
     ffi::unit("ioctl", returned)
+}
+
+/// `int ioctl(int fd, SECCOMP_IOCTL_NOTIF_ADDFD, { id, SECCOMP_ADDFD_FLAG_SETFD, srcfd, newfd, O_CLOEXEC })`: puts a
+/// descriptor of ours in the place of one of the process whose call waits, as `dup3` would, since Linux 5.9. `ENOENT` if the
+/// call has been given up meanwhile, `EBADF` if the number is beyond the process's limit.
+/// [seccomp_unotify(2)](https://man7.org/linux/man-pages/man2/seccomp_unotify.2.html)
+pub fn seccomp_notif_setfd(fd: impl AsFd, id: u64, srcfd: impl AsFd, newfd: u32) -> Result<()> {
+    let added = seccomp_notif_addfd {
+        id,
+        flags: libc::SECCOMP_ADDFD_FLAG_SETFD as u32,
+        srcfd: raw(&srcfd) as u32,
+        newfd,
+        newfd_flags: libc::O_CLOEXEC as u32,
+    };
+    let request = libc::SECCOMP_IOCTL_NOTIF_ADDFD;
+    // SAFETY: `added` is a whole struct, which the kernel only reads.
+    let returned = unsafe { libc::ioctl(raw(&fd), request, &raw const added) };
+    if returned == -1 { ffi::unit("ioctl", returned) } else { Ok(()) }
 }
 
 /// `int ioctl(int fd, SECCOMP_IOCTL_NOTIF_SET_FLAGS, unsigned long flags)`: sets

@@ -2,16 +2,17 @@
 
 use std::ffi::{c_int, c_long, c_ulong};
 use std::io::IoSliceMut;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::libc;
+use socklab::linux::eventfd::{EFD_CLOEXEC, eventfd};
 use socklab::linux::prctl::{PR_SET_NO_NEW_PRIVS, prctl};
 use socklab::linux::seccomp_notify::{
     AUDIT_ARCH, SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP,
     SECCOMP_USER_NOTIF_FLAG_CONTINUE, close_past, notify_program, seccomp_data,
     seccomp_get_notif_sizes, seccomp_new_listener, seccomp_notif, seccomp_notif_id_valid,
     seccomp_notif_recv, seccomp_notif_resp, seccomp_notif_send, seccomp_notif_set_flags,
-    sendmsg_past, sock_filter,
+    seccomp_notif_setfd, sendmsg_past, sock_filter,
 };
 use socklab::linux::sys_syscall::{CALLS, name, number};
 use socklab::linux::sys_uio::process_vm_readv;
@@ -136,6 +137,28 @@ fn only_what_is_listed_is_asked_about() {
         assert_eq!(status(child), 0);
         wait_for(&listener, POLLHUP);
         assert_eq!(events(&listener) & POLLIN, 0, "nothing else was asked");
+    });
+}
+
+/// A descriptor is exchanged under a call that waits: whoever is at its other end learns of the end.
+#[test]
+fn a_descriptor_in_the_place_of_another() {
+    alone(|| {
+        let [one, other] = unix_pair();
+        let number = one.as_raw_fd();
+        let (child, listener) =
+            watched(&["close"], move || i32::from(errno_of(close(one)) != EMFILE));
+        let asked = seccomp_notif_recv(&listener).expect("ioctl");
+        assert_eq!(asked.data.args[0], number as u64);
+        let nothing = eventfd(0, EFD_CLOEXEC).expect("eventfd");
+        assert_eq!(seccomp_notif_setfd(&listener, asked.id, &nothing, number as u32), Ok(()));
+        assert_eq!(events(&other) & POLLHUP, POLLHUP, "it is closed, and the child still waits");
+        let beyond = seccomp_notif_setfd(&listener, asked.id, &nothing, u32::MAX);
+        row("ioctl", "beyond the limit", beyond, EBADF);
+        seccomp_notif_send(&listener, &answer(asked.id, EMFILE, 0)).expect("ioctl");
+        assert_eq!(status(child), 0);
+        let gone = seccomp_notif_setfd(&listener, asked.id, &nothing, number as u32);
+        row("ioctl", "it is gone", gone, ENOENT);
     });
 }
 

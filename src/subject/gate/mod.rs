@@ -131,14 +131,15 @@ impl Gate {
         seccomp_get_notif_sizes()?;
         let [inside, outside] = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)?;
         let event = || eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        let (settled, fired) = (event()?, event()?);
+        let (settled, fired, nothing) = (event()?, event()?, event()?);
         let (state, calls) = (Mutex::default(), calls.to_vec());
         let numbers: Vec<c_long> = calls.iter().map(|call| call.0).collect();
         let pass = RandomState::new().hash_one(0);
         let program = notify_program(&numbers, pass);
         let shared = Arc::new(Shared { state, calls, settled, fired });
-        let supervisor =
-            Supervisor { shared: shared.clone(), door: Some(outside), listeners: Vec::new() };
+        let listeners = Vec::new();
+        let (shared_too, door) = (shared.clone(), Some(outside));
+        let supervisor = Supervisor { shared: shared_too, door, listeners, nothing };
         std::thread::Builder::new().name("gate".into()).spawn(move || supervisor.run()).map_err(
             |error| Error::new("pthread_create", error.raw_os_error().unwrap_or(EAGAIN)),
         )?;

@@ -22,6 +22,8 @@ pub(super) struct Supervisor {
     pub(super) door: Option<OwnedFd>,
     /// One for each time that the gate was set up.
     pub(super) listeners: Vec<OwnedFd>,
+    /// What stands in the place of a descriptor that a call has closed and failed all the same.
+    pub(super) nothing: OwnedFd,
 }
 
 impl Supervisor {
@@ -120,6 +122,12 @@ impl Supervisor {
             call.errno = state.verdict(call);
         }
         let errno = call.map_or(0, |call| call.errno);
+        if errno != 0 && call.is_some_and(|call| call.sysno.name() == "close") {
+            // Whatever close() fails with, what the descriptor was of is closed: so it is on Linux. A kernel before 5.9 can't
+            // be told to.
+            let closed = asked.data.args[0] as u32;
+            let _ = seccomp_notif_setfd(listener, asked.id, &self.nothing, closed);
+        }
         let go_on = if errno == 0 { SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 } else { 0 };
         let resp = seccomp_notif_resp { id: asked.id, val: 0, error: -errno, flags: go_on };
         match seccomp_notif_send(listener, &resp) {

@@ -36,7 +36,7 @@ use said::{Output, listen};
 use sockets::{Door, doors, reached};
 pub use sockets::{Reached, free_port, is_accepted, is_whole};
 use waiting::LOOK;
-pub use waiting::{heed_interrupts, until, wait_for};
+pub use waiting::{heed_end_of_input, heed_interrupts, until, wait_for};
 
 /// A running command, in a session of its own, which a process of ours keeps.
 pub struct Subject {

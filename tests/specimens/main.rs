@@ -27,6 +27,7 @@ mod commands;
 mod examined;
 mod examined_clients;
 mod inetd;
+mod killed;
 mod lecture;
 mod look;
 mod strangers;

@@ -20,7 +20,7 @@ use crate::examine::{
 };
 use crate::report::{Examination, shell};
 use crate::subject::cell::{Isolation, enter};
-use crate::subject::heed_interrupts;
+use crate::subject::{heed_end_of_input, heed_interrupts};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -84,6 +84,9 @@ pub(super) struct Arguments {
     /// Say what a check does, what it looks at, why it matters, and what to do
     #[arg(long, value_name = "ID")]
     explain: Option<String>,
+    /// End with standard input: a suite is at its other end
+    #[arg(long, hide = true)]
+    end_with_input: bool,
 }
 
 // No doc comment: clap would print it instead of what the command is about.
@@ -166,6 +169,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::usage(
             "error: --csv is the table of a suite; --suite FILE, or --json for one server",
         ));
+    }
+    if arguments.end_with_input {
+        heed_end_of_input().map_err(|error| Failure::new(error.to_string()))?;
     }
     if arguments.client {
         return client::run(arguments);

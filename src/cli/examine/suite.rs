@@ -37,6 +37,7 @@ fn examiner(arguments: &Arguments) -> Result<Vec<OsString>, Failure> {
     let asked = &arguments.asked;
     let mut words: Vec<OsString> =
         vec![std::env::current_exe()?.into(), "examine".into(), "--json".into()];
+    words.push("--end-with-input".into());
     let mut option = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             words.push(format!("{name}={value}").into());

@@ -10,10 +10,11 @@ use super::costly::{Heaviness, outweighs, waiting, weigh};
 use super::design::{Design, identify, manners};
 use super::faults::Habits;
 use super::inetd;
+use super::leaks::Growth;
 use super::log::Log;
 use super::plan::{PORT, Plan, Port};
 use super::protocol::{Protocol, Shape};
-use super::server::{Held, Probe, Server};
+use super::server::{Held, IN_VAIN, Probe, Server};
 use super::shared::Shared;
 use super::{Check, Outcome, Over, Trouble};
 use crate::net::Deadline;
@@ -38,6 +39,7 @@ pub struct Exam<'a> {
     heavy: OnceCell<Option<Heaviness>>,
     bears_empty: OnceCell<bool>,
     habits: OnceCell<Habits>,
+    growth: OnceCell<Growth>,
     pub(super) shared: Shared,
 }
 
@@ -54,6 +56,7 @@ impl<'a> Exam<'a> {
             heavy: OnceCell::new(),
             bears_empty: OnceCell::new(),
             habits: OnceCell::new(),
+            growth: OnceCell::new(),
             shared: Shared::default(),
         }
     }
@@ -227,7 +230,8 @@ impl<'a> Exam<'a> {
         } else {
             Subject::confine(command, &plan.isolation, limits, gate)?
         };
-        let wanted = Wanted { port, is_sure: false };
+        let rest = if self.is_restless.get() { IN_VAIN } else { Wanted::REST };
+        let wanted = Wanted { port, is_sure: false, rest };
         let reached = subject.until_reached(plan.patience, wanted)?;
         Ok(self.server(Held::Own(RefCell::new(subject)), reached, is_gated))
     }
@@ -309,6 +313,15 @@ impl<'a> Exam<'a> {
     /// If it does not answer; [`Trouble::Blocked`] where the system does not let its calls be seen.
     pub(super) fn habits(&self) -> Result<&Habits, Trouble> {
         self.kept(&self.habits, || Habits::of(self))
+    }
+
+    /// What clients that come and go leave behind.
+    ///
+    /// # Errors
+    ///
+    /// Those of the clients; [`Trouble::Broken`] if they are not served.
+    pub(super) fn growth(&self) -> Result<&Growth, Trouble> {
+        self.kept(&self.growth, || Growth::watch(self))
     }
 
     /// What is in a cell, or what is put there now: with servers of its own, in networks of their own, of which

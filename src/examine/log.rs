@@ -50,6 +50,14 @@ impl Log {
         self.0.borrow().lines.is_empty()
     }
 
+    /// Has the lines of another one behind its own.
+    pub(super) fn take_over(&self, other: &Self) {
+        let theirs = other.lines();
+        let mut all = self.0.borrow_mut();
+        let room = (MOST + 1).saturating_sub(all.lines.len());
+        all.lines.extend(theirs.into_iter().take(room));
+    }
+
     /// All lines so far.
     pub fn lines(&self) -> Vec<String> {
         self.0.borrow().lines.clone()

@@ -86,6 +86,13 @@ pub struct Wanted {
     pub port: u16,
     /// Whether no other will do.
     pub is_sure: bool,
+    /// For how long it may take, once it listens, to be through with its start: to rest.
+    pub rest: Duration,
+}
+
+impl Wanted {
+    /// As long as that may take whoever is not known never to rest.
+    pub const REST: Duration = Duration::from_secs(1);
 }
 
 /// Why a command can't be studied.
@@ -290,7 +297,7 @@ impl Subject {
         let mut found = found.flatten();
         if found.is_some() {
             // Whoever makes himself a daemon ends in these moments; others open one more port.
-            self.settle(patience.min(Duration::from_secs(1)))?;
+            self.settle(patience.min(wanted.rest))?;
             found = reached(&self.processes(), wanted.port)?.or(found);
         }
         match (found, self.ended()) {

@@ -20,6 +20,21 @@ const CASES: &[Case] = &[
     ("echo.py", ECHO, &[("D4", &["pass"]), ("D5", &["pass"]), ("D10", &["pass"])]),
     // A child is made while another is waited for: as many as before, and yet one more. The superuser has no limit.
     ("forking.py", &[], &[("F8", &["pass", "blocked"])]),
+    // What it keeps for ever is told, and nothing else is blamed on it.
+    (
+        "keeping.py",
+        ECHO,
+        &[
+            ("D19", &["pass"]),
+            ("E1", &["pass"]),
+            ("E2", &["fail"]),
+            ("E3", &["fail"]),
+            ("E5", &["fail"]),
+            ("E6", &["pass"]),
+        ],
+    ),
+    // Who serves the next client while a child of its own has the connection is not waited for.
+    ("keeping_forked.py", ECHO, &[("A4", &["n/a"]), ("E1", &["pass"]), ("E6", &["fail"])]),
     ("quiet.py", &[], &[("A5", &["pass"]), ("D12", &["pass"])]),
     ("loops.py", &["--claims=epoll"], &[("C10", &["pass"]), ("E4", &["pass"])]),
     // A NUL behind the newline is the next request, where there can be one.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::Trouble;
-use super::client::{Client, Manner};
+use super::client::{Answer, Client, End, Manner};
 use super::log::Log;
 use super::protocol::Protocol;
 use crate::posix::signal::{SIGKILL, kill};
@@ -62,7 +62,7 @@ const STUCK: Duration = Duration::from_millis(400);
 const LOOKS: u32 = 60;
 
 /// For how long one that never sleeps is waited for.
-const IN_VAIN: Duration = Duration::from_millis(100);
+pub(in crate::examine) const IN_VAIN: Duration = Duration::from_millis(100);
 
 /// Since when, and in how many looks in a row, a server has slept.
 #[derive(Default)]
@@ -295,6 +295,17 @@ impl Server {
             Ok(found || sleep.is_long(self.is_at_rest()))
         })?;
         Ok(found)
+    }
+
+    /// What a client is told until the server ends the connection, or every task has slept for so long that nothing more
+    /// will come of it, or the patience is over.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn last_answer(&self, client: &mut Client) -> Result<Answer, Trouble> {
+        self.until_or_stuck(|| Ok(client.take()?.end != End::Open))?;
+        client.take()
     }
 
     /// Whether every task sleeps.

@@ -148,7 +148,7 @@ fn first_ended(working: &[Worker]) -> crate::posix::Result<usize> {
 }
 
 /// Examines servers, or clients, `jobs` side by side; `examiner` is the command that examines one, prints JSON, and ends with its standard input; `tell` is called
-/// after each, with how many are done and how many there are.
+/// whenever that changes, with how many are done, how many there are, and the names of those under way.
 ///
 /// # Errors
 ///
@@ -158,7 +158,7 @@ pub fn examine_all(
     entries: &[Entry],
     examiner: &[OsString],
     jobs: usize,
-    mut tell: impl FnMut(usize, usize, &Entry),
+    mut tell: impl FnMut(usize, usize, &[&str]),
 ) -> Result<Suite, Trouble> {
     let begun = Instant::now();
     let mut found: Vec<Option<Examination>> = vec![None; entries.len()];
@@ -166,6 +166,7 @@ pub fn examine_all(
     let mut working: Vec<Worker> = Vec::new();
     let mut done = 0;
     while done < entries.len() {
+        // One that can't even be started is done.
         while working.len() < jobs.max(1)
             && let Some((at, entry)) = waiting.next()
         {
@@ -177,18 +178,25 @@ pub fn examine_all(
                 }
             }
         }
+        if working.is_empty() {
+            continue;
+        }
+        let names: Vec<&str> =
+            working.iter().map(|worker| entries[worker.at].name.as_str()).collect();
+        tell(done, entries.len(), &names);
         match first_ended(&working) {
             Ok(number) => {
                 let worker = working.swap_remove(number);
                 let at = worker.at;
                 found[at] = Some(worker.found(role, &entries[at]));
                 done += 1;
-                tell(done, entries.len(), &entries[at]);
             }
             Err(error) => {
-                for mut worker in working {
-                    // It ends what it has started, and then itself.
+                // Each ends what it has started, and then itself.
+                for worker in &working {
                     let _ = kill(worker.child.id() as i32, SIGTERM);
+                }
+                for mut worker in working {
                     let _ = worker.child.wait();
                 }
                 return Err(error.into());
@@ -217,6 +225,12 @@ mod tests {
         assert_eq!(entries[1].command, ["python3", "my server.py", "--port", "{port}"]);
         for wrong in ["", "# nobody", "anna", "anna:", ": ./x", "a: 'x", "a: x\na: y"] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+        for (text, line) in [
+            ("# a\n\nanna: ./x\nbob\n", "line 4: no colon between a name and a command: bob"),
+            ("a: x\n a : y", "line 2: the name is there already: a : y"),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), line);
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::super::Failure;
 use super::{Arguments, ended};
-use crate::examine::suite::{Entry, examine_all};
+use crate::examine::suite::examine_all;
 use crate::report::Role;
 use crate::subject::heed_interrupts;
 
@@ -63,11 +63,14 @@ fn examiner(arguments: &Arguments) -> Result<Vec<OsString>, Failure> {
     Ok(words)
 }
 
-/// Which server is done, on a terminal only.
-fn progress(done: usize, all: usize, entry: &Entry) {
+/// How many are done and who is under way, on a terminal only.
+fn progress(done: usize, all: usize, names: &[&str]) {
+    /// What lines of most terminals have room for.
+    const ROOM: usize = 70;
     if io::stderr().is_terminal() {
-        let line = format!("\r\x1b[K{done}/{all} {}", super::super::one_line(&entry.name));
+        let text = super::super::one_line(&format!("{done}/{all} {}", names.join(", ")));
+        let line = crate::report::wrap(&text, Some(ROOM)).into_iter().next().unwrap_or_default();
         // Nobody misses it.
-        let _ = io::stderr().write_all(line.as_bytes());
+        let _ = write!(io::stderr(), "\r\x1b[K{line}");
     }
 }

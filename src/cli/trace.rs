@@ -9,7 +9,7 @@ use super::Failure;
 use super::compare::{Asking, PIPE, Run, fit, listening, so_far, start, terminal_width};
 use crate::compare::explain::{Explained, ExplainedStep, explain};
 use crate::report::comparison::least;
-use crate::report::repeats::{Part, repeats};
+use crate::report::repeats::{Part, repeats, words as again};
 use crate::report::wrap;
 use crate::subject::heed_interrupts;
 
@@ -72,9 +72,8 @@ fn print(explained: &Explained) -> io::Result<()> {
                 Part::Once(at) => line(&task.steps[at], width, &mut out)?,
                 Part::Again { from, period, times } => {
                     let last = &task.steps[from + period * times - 1].step;
-                    let calls = if period == 1 { "this" } else { &format!("these {period}") };
-                    let until = (last.at + last.spent) * 1e3;
-                    writeln!(out, "{:9} ({calls} {times} times more, until {until:.3})", "")?;
+                    let until = format_args!("{:.3}", (last.at + last.spent) * 1e3);
+                    writeln!(out, "{:9} {}", "", again(period, times, until))?;
                 }
             }
         }

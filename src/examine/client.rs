@@ -20,6 +20,9 @@ pub struct Client {
     sockfd: OwnedFd,
     /// Its own end.
     pub addr: SocketAddr,
+    /// The server's.
+    pub peer: SocketAddr,
+    is_tcp: bool,
     number: usize,
     log: Log,
     patience: Duration,
@@ -46,20 +49,29 @@ pub struct Answer {
     pub bytes: Vec<u8>,
     /// How it stands.
     pub end: End,
+    /// Whether there is a connection: over UDP there is none, and what is read as an end is something else.
+    pub is_tcp: bool,
 }
 
 impl Answer {
     /// In words.
     pub fn words(&self) -> String {
-        let end = match self.end {
-            End::Eof => "then end of file",
-            End::Reset => "then a reset",
-            End::Open => "and the connection stays open",
+        let end = match (self.end, self.is_tcp) {
+            (End::Eof, true) => ", then end of file",
+            (End::Reset, true) => ", then a reset",
+            (End::Open, true) => ", and the connection stays open",
+            (End::Eof, false) if self.bytes.is_empty() => return String::from("an empty datagram"),
+            (End::Reset, false) if self.bytes.is_empty() => {
+                return String::from("ICMP: nobody has the port");
+            }
+            (End::Eof, false) => ", then an empty datagram",
+            (End::Reset, false) => ", then ICMP: nobody has the port",
+            (End::Open, false) => "",
         };
         if self.bytes.is_empty() {
-            return format!("nothing, {end}");
+            return format!("nothing{end}");
         }
-        format!("{}, {end}", quoted(&self.bytes))
+        format!("{}{end}", quoted(&self.bytes))
     }
 }
 
@@ -110,10 +122,13 @@ impl Client {
             connected => connected?,
         }
         let addr = from_c(&getsockname(&sockfd)?).unwrap_or(to);
-        log.say(format!("client {number} (port {}) connects", addr.port()));
+        let comes = if is_tcp { "connects" } else { "has a socket" };
+        log.say(format!("client {number} (port {}) {comes}", addr.port()));
         Ok(Some(Self {
             sockfd,
             addr,
+            peer: to,
+            is_tcp,
             number,
             log: log.clone(),
             patience,
@@ -268,7 +283,7 @@ impl Client {
 
     /// Closes the connection.
     pub fn close(self) {
-        self.say("closes the connection");
+        self.say(if self.is_tcp { "closes the connection" } else { "closes its socket" });
     }
 
     /// Whether there is something to read, an end included.
@@ -305,13 +320,16 @@ impl Client {
         if self.got.len() > before {
             self.say(&format!("gets {}", quoted(&self.got[before..])));
         }
-        match end {
-            End::Eof if self.seen == End::Open => self.say("sees the end of file"),
-            End::Reset if self.seen == End::Open => self.say("sees a reset"),
-            _ => {}
+        match (end, self.is_tcp) {
+            _ if self.seen != End::Open => {}
+            (End::Eof, true) => self.say("sees the end of file"),
+            (End::Eof, false) => self.say("gets an empty datagram"),
+            (End::Reset, true) => self.say("sees a reset"),
+            (End::Reset, false) => self.say("is told by ICMP that nobody has the port"),
+            (End::Open, _) => {}
         }
         self.seen = end;
-        Ok(Answer { bytes: self.got.clone(), end })
+        Ok(Answer { bytes: self.got.clone(), end, is_tcp: self.is_tcp })
     }
 
     /// Waits for something to come, or for the connection's end; `None` if the time is over first.

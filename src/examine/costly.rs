@@ -40,13 +40,13 @@ fn time(server: &Server, request: &[u8]) -> Result<Option<Duration>, Trouble> {
     Ok(is_answered.then(|| begun.elapsed()))
 }
 
-/// So often in a row a costly request has to take longer than a cheap one.
-const PAIRS: usize = 6;
+/// So often a costly request has to take long.
+const TIMES: usize = 6;
 
 /// Whether a costly request takes at least twice as long as a cheap one, each time that both are asked: where each has
 /// a program started for it, its start may be what takes long.
 pub(super) fn outweighs(server: &Server, heavy: &Heaviness) -> Result<bool, Trouble> {
-    for _ in 0..PAIRS {
+    for _ in 0..TIMES {
         let (costly, cheap) =
             (time(server, &heavy.request)?, time(server, &server.protocol.request)?);
         if costly.zip(cheap).is_none_or(|(costly, cheap)| costly < cheap * 2) {
@@ -59,6 +59,7 @@ pub(super) fn outweighs(server: &Server, heavy: &Heaviness) -> Result<bool, Trou
 /// Finds a request that takes about a second.
 pub(super) fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
     const ENOUGH: Duration = Duration::from_millis(700);
+    const COSTLY: Duration = Duration::from_millis(50);
     let time = |request: &[u8]| time(server, request);
     match &server.protocol.heavy {
         None => Ok(None),
@@ -92,8 +93,37 @@ pub(super) fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
                     n = LARGEST;
                 }
             }
-            Ok(best.filter(|best| best.alone >= Duration::from_millis(50)))
+            let Some(mut best) = best else { return Ok(None) };
+            // Where a limit keeps it cheap, a busy machine may have made it look costly.
+            for _ in 0..TIMES {
+                if (COSTLY..ENOUGH).contains(&best.alone) {
+                    let Some(alone) = time(&best.request)? else { return Ok(None) };
+                    best.alone = best.alone.min(alone);
+                }
+            }
+            Ok((best.alone >= COSTLY).then_some(best))
         }
+    }
+}
+
+/// About a quarter of a costly request, where that can be had; else the same.
+pub(super) fn quarter(heavy: &Heaviness) -> Heaviness {
+    // Three steps of Fibonacci's are a factor of 4.2.
+    const STEPS: u32 = 3;
+    let number =
+        std::str::from_utf8(&heavy.request).ok().and_then(|n| n.trim().parse::<u32>().ok());
+    match number {
+        Some(n)
+            if heavy.name == format!("fib({n})") && heavy.alone >= Duration::from_millis(600) =>
+        {
+            let n = n.saturating_sub(STEPS);
+            Heaviness {
+                request: format!("{n}\n").into_bytes(),
+                name: format!("fib({n})"),
+                alone: heavy.alone.div_f64(4.2),
+            }
+        }
+        _ => heavy.clone(),
     }
 }
 

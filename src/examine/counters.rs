@@ -30,6 +30,21 @@ pub(super) fn udp(name: &str) -> Result<u64, Trouble> {
     Ok(counter("Udp", name)? + in_lines(&text, &format!("Udp6{name}")).unwrap_or(0))
 }
 
+/// How many datagrams these sockets of UDP have had no room for: the last column of /proc/net/udp.
+pub(super) fn drops(inodes: &[u32]) -> u64 {
+    let table = |file| fs::read_to_string(format!("/proc/thread-self/net/{file}"));
+    ["udp", "udp6"].map(|file| drops_in(&table(file).unwrap_or_default(), inodes)).iter().sum()
+}
+
+fn drops_in(table: &str, inodes: &[u32]) -> u64 {
+    let drops = |line: &str| {
+        let mut words = line.split_whitespace();
+        let inode: u32 = words.nth(9)?.parse().ok()?;
+        inodes.contains(&inode).then(|| words.last()?.parse::<u64>().ok())?
+    };
+    table.lines().filter_map(drops).sum()
+}
+
 /// Two lines for each protocol: the names, and below them the values.
 fn in_columns(text: &str, protocol: &str, name: &str) -> Option<u64> {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix(protocol)?.strip_prefix(':'));
@@ -58,6 +73,12 @@ mod tests {
         for cut in ["", "Udp: InDatagrams\n", "Udp: InDatagrams\nUdp:\n"] {
             assert_eq!(in_columns(cut, "Udp", "InDatagrams"), None, "{cut:?}");
         }
+        let udp = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n\
+                    1: 0100007F:2328 00000000:0000 07 00000000:00034400 00:00000000 00000000     0        0 77 2 0000 101\n\
+                    2: 0100007F:2329 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 78 2 0000 9\n";
+        assert_eq!(drops_in(udp, &[77]), 101);
+        assert_eq!(drops_in(udp, &[77, 78]), 110);
+        assert_eq!(drops_in(udp, &[7]), 0);
         let snmp6 = "Udp6InDatagrams                 \t7\nUdp6NoPorts 1\n";
         assert_eq!(in_lines(snmp6, "Udp6InDatagrams"), Some(7));
         assert_eq!(in_lines(snmp6, "Udp6InErrors"), None);

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::costly::{Heaviness, outweighs, waiting, weigh};
-use super::design::{Design, identify, manners};
+use super::design::{Design, Kind, Manners, identify, manners};
 use super::faults::Habits;
-use super::inetd;
+use super::inetd::{self, Life};
 use super::leaks::Growth;
 use super::log::Log;
 use super::plan::{PORT, Plan, Port};
@@ -22,7 +22,7 @@ use crate::posix::sys_resource::{RLIMIT_NOFILE, getrlimit, rlimit, setrlimit};
 use crate::report::{Examination, Finding, Identity, Role, Verdict};
 use crate::subject::cell::{Isolation, come_back_after, renew_network};
 use crate::subject::gate::{Gate, Sysno, Tap};
-use crate::subject::{Limits, Reached, Running, Subject, Wanted, free_port};
+use crate::subject::{Ends, Inetd, Limits, Reached, Running, Subject, Wanted, free_port};
 
 /// What all checks of an examination share.
 pub struct Exam<'a> {
@@ -34,7 +34,11 @@ pub struct Exam<'a> {
     /// Which port the server has in the check that is under way.
     port: Cell<u16>,
     is_restless: Cell<bool>,
-    manners: OnceCell<(bool, Shape)>,
+    /// How long it lives, where it is started with a socket and has answered.
+    life: Cell<Option<Life>>,
+    /// The ends of those that were started like that for the check that is under way.
+    ends: RefCell<Vec<Rc<Ends>>>,
+    manners: OnceCell<Manners>,
     design: OnceCell<Design>,
     heavy: OnceCell<Option<Heaviness>>,
     bears_empty: OnceCell<bool>,
@@ -51,6 +55,8 @@ impl<'a> Exam<'a> {
             descriptors,
             port: Cell::new(PORT),
             is_restless: Cell::new(false),
+            life: Cell::new(None),
+            ends: RefCell::default(),
             manners: OnceCell::new(),
             design: OnceCell::new(),
             heavy: OnceCell::new(),
@@ -94,22 +100,28 @@ impl<'a> Exam<'a> {
 
     fn hand_out(&self, running: &Rc<Running>) -> Result<Server, Trouble> {
         if let Some(ending) = running.ended() {
-            return Err(Trouble::Died(ending));
+            return Err(Trouble::Died(Outcome::death(ending, None)));
         }
         let reached = running.reached;
         let held = Held::Running(Rc::clone(running));
         Ok(self.server(held, reached, false))
     }
 
-    fn server(&self, held: Held, reached: Reached, is_gated: bool) -> Server {
-        let protocol = match &self.plan.protocol {
+    /// What is said over TCP, or over UDP.
+    pub(super) fn protocol(&self, is_tcp: bool) -> Protocol {
+        match &self.plan.protocol {
             Some(protocol) => protocol.clone(),
-            None if reached.is_tcp => Protocol::fibonacci(),
+            None if is_tcp => Protocol::fibonacci(),
             None => Protocol::time(),
-        };
+        }
+    }
+
+    fn server(&self, held: Held, reached: Reached, is_gated: bool) -> Server {
+        let protocol = self.protocol(reached.is_tcp);
         let (log, patience) = (self.log(), self.plan.patience);
         let server = Server::new(held, reached, log, Rc::new(protocol), patience, is_gated);
-        server.restless(self.is_restless.get())
+        let is_lasting = self.life.get() == Some(Life::Lasting);
+        server.restless(self.is_restless.get()).lasting(is_lasting)
     }
 
     /// As [`start`](Self::start), under other limits.
@@ -190,7 +202,8 @@ impl<'a> Exam<'a> {
     pub fn start_like(&self) -> Result<Option<Server>, Trouble> {
         let Some(command) = &self.plan.like else { return Ok(None) };
         self.renew()?;
-        self.launch_command(command, Limits::USUAL, None).map(Some)
+        let server = self.launch_command(command, Limits::USUAL, None)?;
+        Ok(Some(server.beside()))
     }
 
     fn launch(&self, limits: Limits, gate: Option<Gate>) -> Result<Server, Trouble> {
@@ -225,18 +238,24 @@ impl<'a> Exam<'a> {
         let descriptors = limits.descriptors.or(Some(self.descriptors));
         let limits = Limits { descriptors, ..limits };
         let is_gated = gate.is_some();
-        let mut subject = if plan.by_inetd {
-            Subject::confine_by_inetd(command, &plan.isolation, limits, gate, port)?
-        } else {
-            Subject::confine(command, &plan.isolation, limits, gate)?
+        let mut subject = match plan.by_inetd {
+            Some(style) => {
+                Subject::confine_by_inetd(command, &plan.isolation, limits, gate, (style, port))?
+            }
+            None => Subject::confine(command, &plan.isolation, limits, gate)?,
         };
+        self.ends.borrow_mut().extend(subject.ends().cloned());
         let rest = if self.is_restless.get() { IN_VAIN } else { Wanted::REST };
         let wanted = Wanted { port, is_sure: false, rest };
         let reached = subject.until_reached(plan.patience, wanted)?;
-        Ok(self.server(Held::Own(RefCell::new(subject)), reached, is_gated))
+        let server = self.server(Held::Own(RefCell::new(subject)), reached, is_gated);
+        if self.life.get() == Some(Life::Lasting) {
+            inetd::rouse(&server)?;
+        }
+        Ok(server)
     }
 
-    fn manners(&self) -> Result<(bool, Shape), Trouble> {
+    fn manners(&self) -> Result<Manners, Trouble> {
         self.kept(&self.manners, || manners(&self.start()?)).copied()
     }
 
@@ -246,7 +265,7 @@ impl<'a> Exam<'a> {
     ///
     /// If it does not answer even one.
     pub fn is_single_use(&self) -> Result<bool, Trouble> {
-        Ok(self.manners()?.0)
+        Ok(self.manners()?.is_single_use)
     }
 
     /// Whether a connection can carry several requests.
@@ -255,7 +274,17 @@ impl<'a> Exam<'a> {
     ///
     /// If it does not answer even one.
     pub fn shape(&self) -> Result<Shape, Trouble> {
-        Ok(self.manners()?.1)
+        Ok(self.manners()?.shape)
+    }
+
+    /// Nothing to check, if the server says its word to a client that has said nothing, and ends the connection.
+    ///
+    /// # Errors
+    ///
+    /// If it does not answer even one.
+    pub fn speaks_first(&self) -> Result<Option<Outcome>, Trouble> {
+        let what = "the server speaks first, and ends the connection: it waits for nobody's word";
+        Ok(self.manners()?.speaks_first.then(|| Outcome::not_applicable(what)))
     }
 
     /// Which design the server is.
@@ -265,13 +294,22 @@ impl<'a> Exam<'a> {
     /// If that can't be found out.
     pub fn design(&self) -> Result<&Design, Trouble> {
         self.kept(&self.design, || {
-            let (is_single_use, shape) = self.manners()?;
+            let manners = self.manners()?;
             let server = self.start()?;
-            let design = identify(&server, is_single_use, shape, || {
+            let mut design = identify(&server, manners, || {
                 let Some(heavy) = self.heavy()? else { return Ok(None) };
                 Ok(Some(waiting(&self.start()?, heavy, 1, 1)? > 0))
             })?;
-            Ok(Design { is_by_inetd: self.plan.by_inetd, ..design })
+            drop(server);
+            if design.kind == Kind::Unknown
+                && let Ok(habits) = self.habits()
+                && let Some((kind, line)) = habits.design()
+            {
+                // What a super-server forks it starts by exec().
+                design.kind = if self.starts_often() { Kind::ForkExec } else { kind };
+                design.evidence.push(line);
+            }
+            Ok(Design { by_inetd: self.plan.by_inetd, ..design })
         })
     }
 
@@ -285,7 +323,7 @@ impl<'a> Exam<'a> {
             let server = self.start()?;
             let found = weigh(&server)?;
             match found {
-                Some(heavy) if self.plan.by_inetd && !outweighs(&server, &heavy)? => Ok(None),
+                Some(heavy) if self.starts_often() && !outweighs(&server, &heavy)? => Ok(None),
                 found => Ok(found),
             }
         };
@@ -321,7 +359,14 @@ impl<'a> Exam<'a> {
     ///
     /// Those of the clients; [`Trouble::Broken`] if they are not served.
     pub(super) fn growth(&self) -> Result<&Growth, Trouble> {
-        self.kept(&self.growth, || Growth::watch(self))
+        let growth = self.kept(&self.growth, || {
+            let before = self.ends.borrow().len();
+            let growth = Growth::watch(self)?;
+            Ok(growth.with_ends(self.ends.borrow()[before..].to_vec()))
+        })?;
+        // The check is about these.
+        self.ends.borrow_mut().extend(growth.ends.iter().cloned());
+        Ok(growth)
     }
 
     /// What is in a cell, or what is put there now: with servers of its own, in networks of their own, of which
@@ -335,13 +380,21 @@ impl<'a> Exam<'a> {
             return Ok(kept);
         }
         self.shared.was_asked.set(true);
-        let port = self.port.get();
-        let made = self.unwritten(|| match self.plan.isolation {
-            Isolation::Namespaces => come_back_after(make),
-            Isolation::Beside(_) => Ok(make()),
+        let (port, ends) = (self.port.get(), self.ends.borrow().len());
+        let (made, death) = self.unwritten(|| {
+            let made = match self.plan.isolation {
+                Isolation::Namespaces => come_back_after(make),
+                Isolation::Beside(_) => Ok(make()),
+            };
+            (made, self.log().death())
         });
         self.port.set(port);
+        if !matches!(made, Ok(Ok(_))) {
+            self.log().note_death(death);
+        }
         let made = made??;
+        // Whatever has ended meanwhile, it is found out.
+        self.ends.borrow_mut().truncate(ends);
         Ok(cell.get_or_init(|| made))
     }
 
@@ -360,10 +413,24 @@ impl<'a> Exam<'a> {
     ///
     /// Those of waiting.
     pub(super) fn until_started(&self, server: &Server) -> Result<(), Trouble> {
-        if self.plan.by_inetd {
+        if self.starts_often() {
             server.until_at_rest_for(5, self.plan.patience * 10)?;
         }
         Ok(())
+    }
+
+    /// Whether a program is started for each client.
+    pub(super) fn starts_often(&self) -> bool {
+        match self.plan.by_inetd {
+            Some(Inetd::Nowait) => true,
+            Some(Inetd::Wait { .. }) => self.life.get() != Some(Life::Lasting),
+            None => false,
+        }
+    }
+
+    /// How long it lives, where it is started with a socket and has answered.
+    pub(super) fn life(&self) -> Option<Life> {
+        self.life.get()
     }
 
     /// Whether the server is known to have answered.
@@ -377,16 +444,41 @@ impl<'a> Exam<'a> {
         self.plan.patience + heavy.map_or(Duration::ZERO, |heavy| heavy.alone * 10)
     }
 
+    /// What a check comes to. If the server has ended meanwhile, that is told, and it is a fault even where what the
+    /// check stands on did not happen because of it.
+    fn judged(&self, outcome: Result<Outcome, Trouble>) -> Outcome {
+        let Some(death) = self.log().death() else { return judged(outcome) };
+        match outcome {
+            Err(trouble @ (Trouble::Broken(_) | Trouble::Call(_)))
+                if !trouble.is_interrupt() && !self.is_single_use().unwrap_or(false) =>
+            {
+                death.with(format!("so this came to nothing: {trouble}"))
+            }
+            // That a client's request came to nothing is what it looks like from outside.
+            Ok(outcome)
+                if matches!(outcome.verdict, Verdict::Fail | Verdict::Weak)
+                    && !outcome.tells_of(&death)
+                    && !self.is_single_use().unwrap_or(false) =>
+            {
+                outcome.with(death.what).with_all(death.evidence)
+            }
+            outcome => judged(outcome),
+        }
+    }
+
     fn run(&self, check: &Check) -> Finding {
         self.log.replace(Log::new());
         let begun = Instant::now();
-        let make = || judged((check.run)(self));
-        let outcome = match &self.plan.running {
-            None if self.plan.by_inetd && inetd::has_part(check.id) => {
-                Outcome::not_applicable(inetd::PART)
+        self.ends.take();
+        let make = || self.judged((check.run)(self));
+        let excluded = |style| inetd::excluded(style, self.life.get(), check.id);
+        let outcome = match (&self.plan.running, self.plan.by_inetd.and_then(excluded)) {
+            (None, Some(excluded)) => excluded,
+            (Some(running), _) => self.shared.run(self, running, check.id, make),
+            (None, None) if self.life() == Some(Life::Lasting) => {
+                inetd::unless_ended(make(), check.id, &self.ends.take())
             }
-            Some(running) => self.shared.run(self, running, check.id, make),
-            None => make(),
+            (None, None) => make(),
         };
         finding(check, outcome, &self.log(), begun, &self.plan.again)
     }
@@ -396,7 +488,7 @@ impl<'a> Exam<'a> {
 pub(super) fn judged(outcome: Result<Outcome, Trouble>) -> Outcome {
     outcome.unwrap_or_else(|trouble| match trouble {
         Trouble::Blocked(what) => Outcome::new(Verdict::Blocked, what),
-        trouble @ Trouble::Died(_) => Outcome::fail(trouble.to_string()),
+        Trouble::Died(death) => death,
         trouble => Outcome::new(Verdict::Broken, trouble.to_string()),
     })
 }
@@ -419,7 +511,7 @@ pub(super) fn finding<Of>(
         transcript: log.lines(),
         seconds: begun.elapsed().as_secs_f64(),
         source: check.source.to_owned(),
-        remedy: is_fault.then(|| check.remedy.to_owned()),
+        remedy: is_fault.then(|| outcome.remedy.unwrap_or(check.remedy).to_owned()),
         repeat: again.replacen("examine", &format!("examine --only {}", check.id), 1),
     }
 }
@@ -449,6 +541,7 @@ pub fn examine(
     };
     // What can't even be started is one line of trouble, not one for each check.
     let started = exam.start().and_then(|server| {
+        exam.life.set(exam.lives(&server)?);
         let is_restless = server.never_rests()?;
         exam.shared.meet(&server)?;
         Ok((server.is_tcp, is_restless))
@@ -478,6 +571,7 @@ pub fn examine(
     examination.identity = exam.design.get().map(|design| Identity {
         design: design.to_string(),
         method: design.method().to_owned(),
+        workers: Some(design.workers),
         evidence: design.evidence.clone(),
     });
     examination.seconds = begun.elapsed().as_secs_f64();

@@ -42,6 +42,7 @@ pub use asker::reply::Reply;
 pub use costly::Heaviness;
 pub use exam::{Exam, examine};
 pub use plan::{Plan, Port};
+pub use tasks::cost::Cost;
 
 /// A question to a server, or else to a client ([`OfClient`]), and all that is to be said about it.
 pub struct Check<Of = OfServer> {
@@ -209,12 +210,33 @@ pub struct Outcome {
     pub what: String,
     /// What that is concluded from.
     pub evidence: Vec<String>,
+    /// What to do about it, where that depends on what was found; else it is the check's.
+    pub remedy: Option<&'static str>,
 }
 
 impl Outcome {
     /// A verdict and what it stands on.
     pub fn new(verdict: Verdict, what: impl Into<String>) -> Self {
-        Self { verdict, what: what.into(), evidence: Vec::new() }
+        Self { verdict, what: what.into(), evidence: Vec::new(), remedy: None }
+    }
+
+    /// The server has ended: how, and the last line of its standard error if we read that.
+    pub fn death(ending: subject::Ending, last_words: Option<String>) -> Self {
+        Self::fail(format!("the server ended ({ending})"))
+            .with_all(last_words.map(|line| format!("it said: {line}")))
+    }
+
+    /// Whether it says what another says.
+    fn tells_of(&self, other: &Self) -> bool {
+        self.what.contains(&other.what)
+            || self.evidence.iter().any(|line| line.contains(&other.what))
+    }
+
+    /// With another remedy than the check's.
+    #[must_use]
+    pub fn mended_by(mut self, remedy: &'static str) -> Self {
+        self.remedy = Some(remedy);
+        self
     }
 
     /// As it should be.
@@ -256,8 +278,8 @@ pub enum Trouble {
     Blocked(String),
     /// The server can't be studied.
     Subject(subject::Trouble),
-    /// The server has ended while it was asked.
-    Died(subject::Ending),
+    /// The server has ended while it was asked, as [`Outcome::death`] tells it.
+    Died(Outcome),
     /// A call of ours failed.
     Call(Error),
 }
@@ -277,7 +299,10 @@ impl fmt::Display for Trouble {
         match self {
             Self::Broken(what) | Self::Blocked(what) => f.write_str(what),
             Self::Subject(trouble) => trouble.fmt(f),
-            Self::Died(ending) => write!(f, "the server ended ({ending})"),
+            Self::Died(death) => {
+                f.write_str(&death.what)?;
+                death.evidence.iter().try_for_each(|line| write!(f, "; {line}"))
+            }
             Self::Call(error) => error.fmt(f),
         }
     }

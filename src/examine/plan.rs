@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::inetd;
 use super::protocol::Protocol;
-use crate::subject::Running;
 use crate::subject::cell::Isolation;
+use crate::subject::{Inetd, Running};
 
 /// What is examined, and how.
 #[derive(Debug, Clone)]
@@ -16,8 +16,8 @@ pub struct Plan {
     pub name: String,
     /// How it is started; `{port}` in an argument is its port.
     pub command: Vec<OsString>,
-    /// Whether it is started as inetd does: for each connection, which is its standard input and output.
-    pub by_inetd: bool,
+    /// How it is started if inetd does that: its standard input and output is the connection, or the socket.
+    pub by_inetd: Option<Inetd>,
     /// The server that runs already, and is examined instead of one that is started.
     pub running: Option<Rc<Running>>,
     /// Which port that is.
@@ -46,7 +46,10 @@ impl Plan {
     pub(super) fn surroundings(&self) -> String {
         let Some(running) = &self.running else {
             let own = self.isolation.words();
-            return if self.by_inetd { format!("{own}, {}", inetd::WORDS) } else { own };
+            return match self.by_inetd {
+                Some(style) => format!("{own}, {}", inetd::words(style)),
+                None => own,
+            };
         };
         let pid = running.pid;
         if running.is_open {

@@ -62,9 +62,7 @@ impl Shared {
                 Verdict::Fail => outcome,
                 verdict => {
                     let before = format!("until then: {verdict}, {}", outcome.what);
-                    Outcome::fail(format!("the server ended ({ending})"))
-                        .with(before)
-                        .with_all(outcome.evidence)
+                    Outcome::death(ending, None).with(before).with_all(outcome.evidence)
                 }
             }
             .with(line);

@@ -214,11 +214,11 @@ pub fn sock_diag() -> Result<OwnedFd> {
     Ok(fd)
 }
 
-/// The most that the kernel puts into one answer.
-const ANSWER_MAX: usize = 32 * 1024;
+/// The most that the kernel puts into one answer, in bytes.
+pub const ANSWER_MAX: usize = 32 * 1024;
 
-/// Tells all sockets of a family and a protocol that are in one of these states, in the kernel's order: the
-/// one function here that is no single call, but a `send` and as many `recv` as the answer has parts.
+/// Tells all sockets of a family and a protocol that are in one of these states, in the kernel's order: no single call, but
+/// a `send` and as many `recv` as the answer has parts.
 ///
 /// # Errors
 ///
@@ -229,6 +229,22 @@ pub fn dump(
     family: c_int,
     protocol: c_int,
     states: u32,
+    each: impl FnMut(&inet_diag_msg),
+) -> Result<()> {
+    dump_by(sockfd, family, protocol, states, &mut vec![0; ANSWER_MAX], each)
+}
+
+/// As [`dump`], by a buffer of the caller's, which has [`ANSWER_MAX`] bytes: nothing is allocated.
+///
+/// # Errors
+///
+/// Those of [`dump`].
+pub fn dump_by(
+    sockfd: impl AsFd,
+    family: c_int,
+    protocol: c_int,
+    states: u32,
+    buffer: &mut [u8],
     mut each: impl FnMut(&inet_diag_msg),
 ) -> Result<()> {
     let request = inet_diag_request {
@@ -239,14 +255,13 @@ pub fn dump(
         nlmsg_seq: (family as u32) << 8 | protocol as u32,
     };
     send(&sockfd, &request.bytes(), 0)?;
-    let mut buffer = vec![0; ANSWER_MAX];
     loop {
-        let length = match recv(&sockfd, &mut buffer, 0) {
+        let length = match recv(&sockfd, buffer, 0) {
             Ok(length) => length,
             Err(error) if error.errno() == EINTR => continue,
             Err(error) => return Err(error),
         };
-        let messages = buffer.get(..length).unwrap_or(&buffer);
+        let messages = buffer.get(..length).unwrap_or(buffer);
         for answer in answers(messages, request.nlmsg_seq) {
             match answer {
                 Some(Answer::Socket(socket)) => each(&socket),

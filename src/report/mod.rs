@@ -180,6 +180,9 @@ pub struct Identity {
     pub design: String,
     /// How it was found: by what the kernel shows of its tasks, or by its clients alone.
     pub method: String,
+    /// How many workers a server has, or loops.
+    #[serde(default)]
+    pub workers: Option<usize>,
     /// What that is concluded from.
     pub evidence: Vec<String>,
 }
@@ -234,8 +237,8 @@ impl Examination {
         self.findings.iter().filter(|finding| finding.verdict == verdict).count()
     }
 
-    /// The exit status: 0 if nothing failed, 1 if something did, 2 if the examiner could not find out, in
-    /// whole or in part. Who has checked nothing has not found out.
+    /// The exit status: 0 if nothing failed, 1 if something did, 2 if a check was broken or the server could not be
+    /// examined. Who has checked nothing has not found out; what the system blocks counts for nothing.
     pub fn status(&self) -> u8 {
         if self.trouble.is_some() || self.count(Verdict::Broken) > 0 || self.findings.is_empty() {
             2

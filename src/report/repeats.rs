@@ -21,8 +21,24 @@ const LONGEST: usize = 8;
 /// Fewer repetitions are told one by one.
 const LEAST: usize = 9;
 
+/// What is said in place of a stretch that comes again.
+pub fn words(period: usize, times: usize, until: impl std::fmt::Display) -> String {
+    let these = if period == 1 { String::from("this") } else { format!("these {period}") };
+    format!("({these} {times} times more, until {until})")
+}
+
 /// The list in parts, in order; linear in its length.
 pub fn repeats<T>(items: &[T], is_same: impl Fn(&T, &T) -> bool) -> Vec<Part> {
+    repeats_of(items, LONGEST, |_, times| times >= LEAST, is_same)
+}
+
+/// As [`repeats`], of stretches up to the `longest`, if a period and how often it comes again are enough.
+pub fn repeats_of<T>(
+    items: &[T],
+    longest: usize,
+    is_enough: impl Fn(usize, usize) -> bool,
+    is_same: impl Fn(&T, &T) -> bool,
+) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut at = 0;
     while at < items.len() {
@@ -31,7 +47,7 @@ pub fn repeats<T>(items: &[T], is_same: impl Fn(&T, &T) -> bool) -> Vec<Part> {
             let same = later.take_while(|(one, other)| is_same(one, other)).count();
             (period, same / period)
         };
-        let found = (1..=LONGEST).map(again).find(|(_, times)| *times >= LEAST);
+        let found = (1..=longest).map(again).find(|&(period, times)| is_enough(period, times));
         match found {
             Some((period, times)) => {
                 parts.extend((at..at + period).map(Part::Once));
@@ -53,12 +69,25 @@ mod tests {
     use super::*;
 
     fn told(text: &str) -> String {
+        told_if(text, LONGEST, |_, times| times >= LEAST)
+    }
+
+    fn told_if(text: &str, longest: usize, is_enough: impl Fn(usize, usize) -> bool) -> String {
         let items: Vec<char> = text.chars().collect();
         let part = |part: Part| match part {
             Part::Once(at) => items[at].to_string(),
             Part::Again { period, times, .. } => format!("<{period}x{times}>"),
         };
-        repeats(&items, |one, other| one == other).into_iter().map(part).collect()
+        let parts = repeats_of(&items, longest, is_enough, |one, other| one == other);
+        parts.into_iter().map(part).collect()
+    }
+
+    #[test]
+    fn what_is_enough_is_told() {
+        let is_enough = |period, times| times >= 2 && period * times >= 6;
+        assert_eq!(told_if("aaaaa", 4, is_enough), "aaaaa");
+        assert_eq!(told_if("abcabcabcx", 4, is_enough), "abc<3x2>x");
+        assert_eq!(told_if("abcdeabcdeabcde", 4, is_enough), "abcdeabcdeabcde");
     }
 
     #[test]

@@ -3,8 +3,9 @@
 
 #![expect(unsafe_code, reason = "what must happen between fork and exec")]
 
+use std::ffi::CStr;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::fcntl::{OFlag, open};
@@ -108,9 +109,11 @@ fn loopback_up() -> crate::posix::Result<()> {
 /// What a command may use, each of its processes by itself unless it says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Tasks of the user in the namespace, all together; the superuser has no such limit.
+    /// Tasks of the user in the namespace, all together; where the superuser is not bound by that, of the namespace
+    /// (Linux 6.14 and later).
     pub tasks: u64,
-    /// Private memory, in bytes, a thread's reserved stack included.
+    /// Private memory, in bytes, a thread's reserved stack included. Whoever is limited is the first to go when the
+    /// machine has none left.
     pub memory: u64,
     /// Seconds of CPU time.
     pub cpu: u64,
@@ -121,9 +124,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Those of an examination: far above what a sound server needs.
+    /// Those of an examination: far above what a sound server needs, as the stacks of five hundred threads twice.
     pub const USUAL: Self =
-        Self { tasks: 8192, memory: 64 << 30, cpu: 120, file: 64 << 20, descriptors: None };
+        Self { tasks: 8192, memory: 8 << 30, cpu: 120, file: 64 << 20, descriptors: None };
 
     /// Those that the user has.
     pub const INHERITED: Self = Self {
@@ -149,8 +152,42 @@ impl Limits {
             let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
             setrlimit(Resource::RLIMIT_NOFILE, descriptors.min(hard), hard)?;
         }
+        if self.memory != RLIM_INFINITY {
+            // Where there is no such file, the machine chooses as it always does.
+            let _ = write_into(c"/proc/self/oom_score_adj", b"1000");
+        }
         Ok(())
     }
+
+    /// Lets the namespace of this process, its process 1, have no more tasks than that. Allocates nothing.
+    fn set_within(&self) {
+        // Before that the limit was the whole machine's.
+        const OF_A_NAMESPACE: (u32, u32) = (6, 14);
+        if self.tasks != RLIM_INFINITY && release().is_some_and(|release| release >= OF_A_NAMESPACE)
+        {
+            let mut text = io::Cursor::new([0; 20]);
+            if write!(text, "{}", self.tasks).is_ok() {
+                let length = text.position() as usize;
+                let _ = write_into(c"/proc/sys/kernel/pid_max", &text.get_ref()[..length]);
+            }
+        }
+    }
+}
+
+/// Writes a file of the kernel's. Allocates nothing.
+fn write_into(path: &CStr, bytes: &[u8]) -> Option<usize> {
+    let file = open(path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
+    write(&file, bytes).ok()
+}
+
+/// The kernel's release: of 6.18.2 the first two numbers. Allocates nothing.
+fn release() -> Option<(u32, u32)> {
+    let mut text = [0; 64];
+    let path = c"/proc/sys/kernel/osrelease";
+    let file = open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
+    let length = read(&file, &mut text).ok()?;
+    let mut numbers = std::str::from_utf8(text.get(..length)?).ok()?.split(['.', '-', '\n']);
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// How many processes of ours stay above a command that is in such a cell: see [`split`].
@@ -184,6 +221,7 @@ pub(super) unsafe fn split(
             // SAFETY: this process does nothing but wait.
             unsafe { wait_outside() }
         }
+        limits.set_within();
     }
     // SAFETY: of the calls that follow in either process none takes a lock or allocates.
     match unsafe { fork() }.map_err(raw)? {

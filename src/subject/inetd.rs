@@ -1,5 +1,7 @@
-//! The super-server of the examiner's own, above a command that is started for each connection: it listens, accepts, forks,
-//! and has the connection as the descriptors 0, 1 and 2 of whom it forks. It is small, and nothing ends it but a signal.
+//! The super-server of the examiner's own, above a command that is started for clients. `nowait`: it listens, accepts,
+//! forks, and has the connection as the descriptors 0, 1 and 2 of whom it forks. `wait`: it waits until its socket has
+//! something, forks, has the socket itself as these descriptors, and looks at it again when that one has ended. It is
+//! small, and nothing ends it but a signal, or a command that takes nothing however often it is started.
 
 #![expect(unsafe_code, reason = "what must happen between fork and exec")]
 
@@ -11,24 +13,42 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::prctl;
-use nix::unistd::{AccessFlags, access};
+use nix::unistd::{AccessFlags, access, setsid};
 
+use super::ends::tell;
+use super::queued::Queued;
 use crate::linux::close_range::close_range;
-use crate::net::to_c;
-use crate::posix::error::{ENOENT, Error, Result};
-use crate::posix::poll::poll;
+use crate::net::{Deadline, to_c, wait};
+use crate::posix::error::{EINTR, ENOENT, Error, Result};
+use crate::posix::poll::{POLLIN, poll, pollfd};
 use crate::posix::signal::{SIG_DFL, SIG_IGN, SIGCHLD, signal};
 use crate::posix::sys_socket::{
-    AF_INET, SO_REUSEADDR, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET, SOMAXCONN, accept, bind, listen,
-    setsockopt, socket,
+    AF_INET, SO_REUSEADDR, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, SOMAXCONN, accept,
+    bind, listen, setsockopt, socket,
 };
-use crate::posix::unistd::{STDERR_FILENO, STDIN_FILENO, STDOUT_FILENO, dup2, fork};
+use crate::posix::sys_wait::waitpid;
+use crate::posix::unistd::{_exit, STDERR_FILENO, STDIN_FILENO, STDOUT_FILENO, dup2, fork};
+
+/// How a command is started for clients, as inetd.conf has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inetd {
+    /// For each connection, which it has.
+    Nowait,
+    /// When somebody is there and it does not run, with the socket.
+    Wait {
+        /// A listening socket of TCP, or else a socket of UDP.
+        is_tcp: bool,
+    },
+}
+
+/// So often in a row a command may end without having taken what it was started for.
+pub const IN_VAIN: u32 = 20;
 
 /// So long it pauses, in milliseconds, where no descriptor or no process can be had.
 const PAUSE: i32 = 10;
 
 /// Between fork and exec: this process becomes the super-server, and does not come back. Whoever comes back is the
-/// child of a connection, which goes on to exec.
+/// child of a connection, or has the socket, and goes on to exec. To `teller` each end is told of whom it waits for.
 ///
 /// # Errors
 ///
@@ -37,41 +57,122 @@ const PAUSE: i32 = 10;
 /// # Safety
 ///
 /// Only in the child of a fork that has nothing to do but exec: every descriptor but 0, 1 and 2 is closed.
-pub(super) unsafe fn serve(port: u16) -> io::Result<()> {
+pub(super) unsafe fn serve(port: u16, style: Inetd, teller: Option<&OwnedFd>) -> io::Result<()> {
     let raw = |error: Error| io::Error::from_raw_os_error(error.errno());
-    let listenfd = listening(port).map_err(raw)?;
-    // It has no children to wait for: they are gone when they end.
-    signal(SIGCHLD, SIG_IGN).map_err(raw)?;
+    let socket = bound(port, style != Inetd::Wait { is_tcp: false }).map_err(raw)?;
     // Does not fail, with this argument.
     let _ = prctl::set_name(c"socklab-inetd");
-    let kept = listenfd.as_raw_fd().cast_unsigned();
-    // SAFETY: the caller's contract: nobody uses these.
-    let _ = unsafe { close_range(3, kept - 1) };
-    // SAFETY: as above.
-    let _ = unsafe { close_range(kept + 1, u32::MAX) };
+    // SAFETY: the caller's contract: nobody uses what is closed.
+    unsafe { close_others(&socket, teller) };
+    match (style, teller) {
+        (Inetd::Wait { is_tcp }, Some(teller)) => {
+            // SAFETY: of the calls that follow in either process none takes a lock or allocates.
+            unsafe { hand_over(&socket, is_tcp, port, teller) }.map_err(raw)
+        }
+        // SAFETY: as above.
+        _ => unsafe { accept_for(&socket) }.map_err(raw),
+    }
+}
+
+/// `nowait`.
+///
+/// # Safety
+///
+/// As [`serve`].
+unsafe fn accept_for(listenfd: &OwnedFd) -> Result<()> {
+    // It has no children to wait for: they are gone when they end.
+    signal(SIGCHLD, SIG_IGN)?;
     loop {
-        let Ok((connfd, _)) = accept(&listenfd) else {
+        let Ok((connfd, _)) = accept(listenfd) else {
             // The client may be gone already, or there is no descriptor.
             let _ = poll(&mut [], PAUSE);
             continue;
         };
-        // SAFETY: of the calls that follow in either process none takes a lock or allocates.
+        // SAFETY: the caller's contract.
         if let Ok(0) = unsafe { fork() } {
-            return become_the_service(&connfd).map_err(raw);
+            return become_the_service(&connfd);
         }
     }
 }
 
-fn listening(port: u16) -> Result<OwnedFd> {
-    // 0, 1 and 2 are open: it is none of these, and no connection is.
-    let listenfd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)?;
-    setsockopt(&listenfd, SOL_SOCKET, SO_REUSEADDR, &1)?;
-    bind(&listenfd, &to_c(&SocketAddr::from((Ipv4Addr::LOCALHOST, port))))?;
-    listen(&listenfd, SOMAXCONN)?;
-    Ok(listenfd)
+/// `wait`.
+///
+/// # Safety
+///
+/// As [`serve`].
+unsafe fn hand_over(socket: &OwnedFd, is_tcp: bool, port: u16, teller: &OwnedFd) -> Result<()> {
+    let mut in_vain = 0;
+    loop {
+        if wait(&mut [pollfd::new(socket, POLLIN)], Deadline::NEVER) != Ok(true) {
+            continue;
+        }
+        let before = Queued::at(socket, is_tcp, port);
+        // SAFETY: the caller's contract.
+        match unsafe { fork() } {
+            Ok(0) => {
+                // A group of its own: what a signal to it ends is not the super-server. A child leads none yet.
+                let _ = setsid();
+                return become_the_service(socket);
+            }
+            Ok(child) => {
+                let wstatus = status_of(child);
+                let is_still = before.is_still(Queued::at(socket, is_tcp, port));
+                in_vain = if is_still { in_vain + 1 } else { 0 };
+                tell(teller, wstatus, in_vain);
+                if in_vain == IN_VAIN {
+                    _exit(1)
+                }
+            }
+            Err(_) => drop(poll(&mut [], PAUSE)),
+        }
+    }
 }
 
-/// The connection is what it reads from, writes to and complains to.
+/// Waits until a child has ended.
+fn status_of(child: i32) -> i32 {
+    loop {
+        match waitpid(child, 0) {
+            Err(error) if error.errno() == EINTR => {}
+            ended => return ended.map_or(0, |(_, wstatus)| wstatus),
+        }
+    }
+}
+
+fn bound(port: u16, is_tcp: bool) -> Result<OwnedFd> {
+    let kind = if is_tcp { SOCK_STREAM } else { SOCK_DGRAM };
+    // 0, 1 and 2 are open: it is none of these, and no connection is.
+    let sockfd = socket(AF_INET, kind | SOCK_CLOEXEC, 0)?;
+    if is_tcp {
+        setsockopt(&sockfd, SOL_SOCKET, SO_REUSEADDR, &1)?;
+    }
+    bind(&sockfd, &to_c(&SocketAddr::from((Ipv4Addr::LOCALHOST, port))))?;
+    if is_tcp {
+        listen(&sockfd, SOMAXCONN)?;
+    }
+    Ok(sockfd)
+}
+
+/// Closes all but 0, 1, 2 and these.
+///
+/// # Safety
+///
+/// As [`serve`].
+unsafe fn close_others(socket: &OwnedFd, teller: Option<&OwnedFd>) {
+    let number = |fd: &OwnedFd| fd.as_raw_fd().cast_unsigned();
+    let (one, other) = (number(socket), teller.map_or(number(socket), number));
+    let mut first = 3;
+    for kept in [one.min(other), one.max(other)] {
+        if first < kept {
+            // SAFETY: the caller's contract: nobody uses these.
+            let _ = unsafe { close_range(first, kept - 1) };
+        }
+        first = kept + 1;
+    }
+    // SAFETY: as above.
+    let _ = unsafe { close_range(first, u32::MAX) };
+}
+
+/// The connection, or the socket, is what it reads from, writes to and complains to.
 fn become_the_service(connfd: &OwnedFd) -> Result<()> {
     signal(SIGCHLD, SIG_DFL)?;
     for standard in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] {

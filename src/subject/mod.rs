@@ -4,8 +4,11 @@
 #![expect(unsafe_code, reason = "what must happen between fork and exec")]
 
 pub mod cell;
+mod ends;
 pub mod gate;
 mod inetd;
+pub mod limit;
+mod queued;
 pub mod running;
 mod said;
 mod sockets;
@@ -17,6 +20,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::rc::Rc;
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
@@ -29,12 +33,14 @@ use crate::posix::signal::{SIG_SETMASK, SIGKILL, kill, sigemptyset, sigprocmask}
 use crate::posix::unistd::read;
 
 pub use cell::{Isolation, Limits};
+pub use ends::{End, Ends};
 use gate::Gate;
+pub use inetd::{IN_VAIN, Inetd};
 pub use running::Running;
 pub use said::last_line;
 use said::{Output, listen};
 use sockets::{Door, doors, reached};
-pub use sockets::{Reached, free_port, is_accepted, is_whole};
+pub use sockets::{Reached, free_port, is_accepted, is_at, is_end, is_whole, own_ip};
 use waiting::LOOK;
 pub use waiting::{heed_end_of_input, heed_interrupts, until, wait_for};
 
@@ -49,6 +55,8 @@ pub struct Subject {
     above: usize,
     status: OwnedFd,
     ended: Option<ExitStatus>,
+    /// Where that process is a super-server that hands its socket over, those that it has started.
+    ends: Option<Rc<Ends>>,
 }
 
 /// How a process has ended.
@@ -58,13 +66,15 @@ pub enum Ending {
     Status(ExitStatus),
     /// Only its parent is told its status.
     Untold,
+    /// However often it is started, it ends without taking what it was started for: how often, and at last how.
+    InVain(u32, ExitStatus),
 }
 
 impl Ending {
     /// Its status, if we were told.
     pub const fn status(self) -> Option<ExitStatus> {
         match self {
-            Self::Status(status) => Some(status),
+            Self::Status(status) | Self::InVain(_, status) => Some(status),
             Self::Untold => None,
         }
     }
@@ -75,6 +85,12 @@ impl fmt::Display for Ending {
         match self {
             Self::Status(status) => status.fmt(f),
             Self::Untold => f.write_str("only its parent is told its status"),
+            Self::InVain(starts, status) => {
+                write!(
+                    f,
+                    "{starts} times in a row without taking what it was started for, {status}"
+                )
+            }
         }
     }
 }
@@ -115,6 +131,18 @@ pub enum Trouble {
         /// How long it had.
         patience: Duration,
     },
+    /// Started with a socket of TCP, or else of UDP, it ends each time without taking what waits there: what it is, and how
+    /// it has ended.
+    InVain {
+        /// The command's first word.
+        program: String,
+        /// TCP, or else UDP.
+        is_tcp: bool,
+        /// How often in a row.
+        starts: u32,
+        /// With which status at last.
+        status: ExitStatus,
+    },
     /// A call of ours failed.
     Call(Error),
 }
@@ -142,6 +170,22 @@ impl fmt::Display for Trouble {
                  within {} s",
                 patience.as_secs()
             ),
+            Self::InVain { program, is_tcp, starts, status } => {
+                let (waits, remedy) = if *is_tcp {
+                    (
+                        "connection",
+                        "accept() it from the listening socket, descriptor 0; a program that has its client there is \
+                         for --inetd=nowait",
+                    )
+                } else {
+                    ("datagram", "read it by recvfrom() from the socket, descriptor 0")
+                };
+                write!(
+                    f,
+                    "{program} was started {starts} times in a row, and ended ({status}) without taking the {waits} \
+                     that waits: {remedy}"
+                )
+            }
             Self::Call(error) => error.fmt(f),
         }
     }
@@ -171,8 +215,8 @@ impl Subject {
         Self::enclose(command, isolation, limits, gate, None)
     }
 
-    /// As [`confine`](Self::confine), but started by a super-server of ours (inetd, `nowait`) for each connection to
-    /// this port of 127.0.0.1, which it has as its descriptors 0, 1 and 2.
+    /// As [`confine`](Self::confine), but started by a super-server of ours for the clients of this port of 127.0.0.1:
+    /// it has their connection, or the socket, as its descriptors 0, 1 and 2.
     ///
     /// # Errors
     ///
@@ -182,13 +226,13 @@ impl Subject {
         isolation: &Isolation,
         limits: Limits,
         gate: Option<Gate>,
-        port: u16,
+        (style, port): (Inetd, u16),
     ) -> Result<Self, Trouble> {
         let path = std::env::var_os("PATH");
         let program = command.get_program();
         inetd::executable(program, path.as_deref())
             .map_err(|error| Trouble::Start(program.to_string_lossy().into_owned(), error))?;
-        Self::enclose(command, isolation, limits, gate, Some(port))
+        Self::enclose(command, isolation, limits, gate, Some((style, port)))
     }
 
     fn enclose(
@@ -196,9 +240,16 @@ impl Subject {
         isolation: &Isolation,
         limits: Limits,
         gate: Option<Gate>,
-        by_inetd: Option<u16>,
+        by_inetd: Option<(Inetd, u16)>,
     ) -> Result<Self, Trouble> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (ends, teller) = match by_inetd {
+            Some((Inetd::Wait { .. }, _)) => {
+                let (ends, teller) = Ends::new()?;
+                (Some(Rc::new(ends)), Some(teller))
+            }
+            _ => (None, None),
+        };
         let (status, told) =
             pipe2(OFlag::O_CLOEXEC).map_err(|errno| Error::new("pipe2", errno as i32))?;
         let own = isolation.clone();
@@ -208,30 +259,54 @@ impl Subject {
             unsafe { cell::split(&told, &limits, &own) }?;
             gate.as_ref().map_or(Ok(()), Gate::install)?;
             // SAFETY: this is between fork and exec; of the descriptors that it closes nobody has any use.
-            by_inetd.map_or(Ok(()), |port| unsafe { inetd::serve(port) })
+            by_inetd.map_or(Ok(()), |(style, port)| unsafe {
+                inetd::serve(port, style, teller.as_ref())
+            })
         };
         // SAFETY: `enter` makes system calls only; so does `Gate::install`, which says so.
         unsafe { command.pre_exec(enter) };
-        // With `command` goes our copy of the pipe's other end.
+        // With `command` go our copies of the pipes' other ends.
         let mut keeper = spawn(command)?;
         let said = listen(&mut keeper);
         let above = cell::above(isolation);
         let pid = tree(keeper.id()).get(above).copied().unwrap_or(0);
-        Ok(Self { keeper, said, pid, above, status, ended: None })
+        Ok(Self { keeper, said, pid, above, status, ended: None, ends })
     }
 
-    /// The process id of the command; 0 if it had ended before anybody could learn it.
-    pub const fn pid(&self) -> u32 {
-        self.pid
+    /// The process id of the command; 0 if it had ended before anybody could learn it, or a super-server hands its
+    /// socket over and it does not run.
+    pub fn pid(&self) -> u32 {
+        match &self.ends {
+            None => self.pid,
+            Some(_) => tree(self.pid).get(1).copied().unwrap_or(0),
+        }
     }
 
     /// Every process of it that is there, the command's own first.
     pub fn processes(&self) -> Vec<u32> {
+        let all = self.everybody();
+        if self.ends.is_none() {
+            return all;
+        }
+        let mut own = tree(self.pid);
+        let others = all.into_iter().filter(|pid| !own.contains(pid)).collect::<Vec<u32>>();
+        own.remove(0);
+        own.extend(others);
+        own
+    }
+
+    /// Every process that is there, a super-server of ours included, which is the first.
+    pub fn everybody(&self) -> Vec<u32> {
         let mut tree = tree(self.keeper.id());
         tree.split_off(self.above.min(tree.len()))
     }
 
-    /// Its status, once it has ended; others that it started may still be there.
+    /// Where a super-server hands its socket over, how those have ended that it has started.
+    pub fn ends(&self) -> Option<&Rc<Ends>> {
+        self.ends.as_ref()
+    }
+
+    /// Its status, once it has ended; others that it started may still be there. A super-server's, where one is above.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
             let mut word = [0; 4];
@@ -256,10 +331,19 @@ impl Subject {
         self.said.iter().map(Output::so_far).collect()
     }
 
+    /// The last line that it has written to standard error so far.
+    pub fn last_words(&self) -> Option<String> {
+        let stderr = self.said.last()?;
+        // What a process has written before its end may still be on its way; what others write does not end.
+        let _ = until(SOON, || Ok(stderr.is_over().then_some(())));
+        last_line(&stderr.so_far())
+    }
+
     fn kill(&mut self) {
         // One that was being made while another was killed comes to light in the next look.
         loop {
-            let processes = self.processes();
+            // Whoever starts others is killed before them.
+            let processes = self.everybody();
             let left: Vec<u32> = processes.into_iter().filter(|&pid| !is_gone(pid)).collect();
             for &pid in &left {
                 // It may be gone already.
@@ -289,7 +373,7 @@ impl Subject {
         let mut elsewhere = None;
         let found = until(patience, || {
             let is_over = self.ended().is_some();
-            let found = if is_over { None } else { reached(&self.processes(), wanted.port)? };
+            let found = if is_over { None } else { reached(&self.everybody(), wanted.port)? };
             let is_it = |found: &Reached| !wanted.is_sure || found.addr.port() == wanted.port;
             elsewhere = found;
             Ok(if is_over { Some(None) } else { found.filter(is_it).map(Some) })
@@ -298,11 +382,11 @@ impl Subject {
         if found.is_some() {
             // Whoever makes himself a daemon ends in these moments; others open one more port.
             self.settle(patience.min(wanted.rest))?;
-            found = reached(&self.processes(), wanted.port)?.or(found);
+            found = reached(&self.everybody(), wanted.port)?.or(found);
         }
         match (found, self.ended()) {
             (Some(reached), None) => Ok(reached),
-            (_, Some(status)) if !self.processes().iter().all(|&pid| is_gone(pid)) => {
+            (_, Some(status)) if !self.everybody().iter().all(|&pid| is_gone(pid)) => {
                 Err(Trouble::Daemon(status))
             }
             (_, Some(status)) => Err(Trouble::Ended(status, self.outputs().concat())),
@@ -317,7 +401,7 @@ impl Subject {
 
     /// Whether every task of it sleeps in a call, or is stopped, or has ended.
     pub fn is_at_rest(&self) -> bool {
-        watch::tasks(&self.processes()).iter().all(watch::Task::sleeps)
+        watch::tasks(&self.everybody()).iter().all(watch::Task::sleeps)
     }
 
     /// Waits until every task of it sleeps in a call, or is stopped, or has ended, at three looks in a row, and
@@ -341,6 +425,9 @@ impl Drop for Subject {
         self.kill();
     }
 }
+
+/// For how long the last words of a process are waited for.
+const SOON: Duration = Duration::from_millis(200);
 
 /// Whether a process has ended, reaped or not.
 fn is_gone(pid: u32) -> bool {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{Door, Ending, Reached, doors, tree, watch};
 use crate::linux::pidfd::pidfd_open;
-use crate::net::{Deadline, wait};
+use crate::net::{Deadline, family, wait};
 use crate::posix::Error;
 use crate::posix::error::{EINVAL, ENOENT, ESRCH};
 use crate::posix::poll::{POLLIN, pollfd};
@@ -44,6 +44,10 @@ pub enum Refusal {
     Kernel(Who),
     /// It has ended.
     Zombie(Who),
+    /// A signal has stopped it, or one of its descendants.
+    Stopped(Who),
+    /// A debugger has.
+    Traced(Who),
     /// It is this process.
     Own(u32),
     /// This process is below it.
@@ -58,6 +62,8 @@ pub enum Refusal {
     NotThere(Who, u16, Vec<Reached>),
     /// It can be asked at several ports, and none was told.
     Several(Who, Vec<Reached>),
+    /// Its descriptors are hidden, and several sockets have the port that was told.
+    Unsure(Who, u16, Vec<Reached>),
     /// A call of ours failed.
     Call(Error),
 }
@@ -91,6 +97,16 @@ impl fmt::Display for Refusal {
             Self::Zombie(who) => {
                 write!(f, "{who} has ended, and its parent has not waited for it yet")
             }
+            Self::Stopped(who) => write!(
+                f,
+                "{who} is stopped (state T in /proc/{0}/stat) and serves nobody: let it go on with `kill -CONT {0}`",
+                who.0
+            ),
+            Self::Traced(who) => write!(
+                f,
+                "{who} is stopped by a debugger (state t in /proc/{0}/stat) and serves nobody: let it go on there",
+                who.0
+            ),
             Self::Own(pid) => write!(f, "process {pid} is this examiner itself"),
             Self::Above(who) => {
                 write!(f, "{who} has this examiner below it: name the server's own process")
@@ -122,6 +138,12 @@ impl fmt::Display for Refusal {
             Self::Several(who, found) => {
                 write!(f, "{who} can be asked at {}: --port says at which", list(found))
             }
+            Self::Unsure(who, port, found) => write!(
+                f,
+                "the descriptors of {who} may not be looked at, and several sockets have port {port}: {}; examine it as \
+                 its own user",
+                list(found)
+            ),
             Self::Call(error) => error.fmt(f),
         }
     }
@@ -179,6 +201,13 @@ impl Running {
             return Err(Refusal::Elsewhere(Who::of(pid), is_elsewhere("user")));
         }
         let (reached, is_open) = door(pid, &processes, port)?;
+        for &pid in &processes {
+            match watch::state(pid) {
+                Some('T') => return Err(Refusal::Stopped(Who::of(pid))),
+                Some('t') => return Err(Refusal::Traced(Who::of(pid))),
+                _ => {}
+            }
+        }
         let running = Self { pid, reached, command: command(pid), is_open, pidfd };
         // What was read may have been another's with its number by then.
         if running.ended().is_some() { Err(Refusal::Nobody(pid)) } else { Ok(running) }
@@ -237,10 +266,16 @@ fn door(pid: u32, processes: &[u32], port: Option<u16>) -> Result<(Reached, bool
     let all = doors()?;
     let own: Vec<Reached> = all.iter().filter(is_own).map(Door::reached).collect();
     if let Some(port) = port {
-        let there = own.iter().find(|reached| reached.addr.port() == port);
-        let others = if is_open { own.clone() } else { Vec::new() };
-        let not_there = || Refusal::NotThere(Who::of(pid), port, others);
-        return Ok((*there.ok_or_else(not_there)?, is_open));
+        let (there, others): (Vec<_>, Vec<_>) =
+            own.into_iter().partition(|reached| reached.addr.port() == port);
+        return match there[..] {
+            [] => Err(Refusal::NotThere(Who::of(pid), port, if is_open { others } else { there })),
+            // IPv4 and IPv6 are rather one server's.
+            [first, ..] if is_open || there.iter().all(|other| !is_beside(&first, other)) => {
+                Ok((first, is_open))
+            }
+            _ => Err(Refusal::Unsure(Who::of(pid), port, there)),
+        };
     }
     if !is_open {
         return Err(Refusal::Hidden(Who::of(pid)));
@@ -255,6 +290,11 @@ fn door(pid: u32, processes: &[u32], port: Option<u16>) -> Result<(Reached, bool
         }
         Some(_) => Err(Refusal::Several(Who::of(pid), offered)),
     }
+}
+
+/// Whether two sockets with one port are at different addresses of one kind.
+fn is_beside(one: &Reached, other: &Reached) -> bool {
+    one.is_tcp == other.is_tcp && family(&one.addr) == family(&other.addr) && one.addr != other.addr
 }
 
 #[cfg(test)]

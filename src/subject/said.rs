@@ -49,6 +49,11 @@ impl Output {
         Self { said, reader }
     }
 
+    /// Whether nobody writes any more, and all is read.
+    pub(super) fn is_over(&self) -> bool {
+        self.reader.is_finished()
+    }
+
     /// What has been read so far.
     pub(super) fn so_far(&self) -> Vec<u8> {
         Self::text(&self.said)

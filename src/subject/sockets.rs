@@ -20,11 +20,18 @@ pub struct Reached {
     pub is_tcp: bool,
 }
 
-/// The socket of some processes at which they can be asked: the one with this port, or else the first.
+/// The socket of some processes at which they can be asked: the one with this port, or else the first. Where their
+/// descriptors are hidden, the one with this port that was made by a user that they are.
 pub(super) fn reached(processes: &[u32], port: u16) -> crate::posix::Result<Option<Reached>> {
     let inodes = watch::sockets(processes);
     if inodes.is_empty() {
-        return Ok(None);
+        if !processes.iter().any(|&pid| watch::hides_descriptors(pid)) {
+            return Ok(None);
+        }
+        let users: Vec<u32> = processes.iter().flat_map(|&pid| watch::users(pid)).collect();
+        let theirs = |door: &Door| users.contains(&door.row.idiag_uid);
+        let mut all = doors()?.into_iter().filter(theirs).map(|door| door.reached());
+        return Ok(all.find(|reached| reached.addr.port() == port));
     }
     let all = doors()?;
     let mut own =
@@ -65,18 +72,39 @@ pub(super) fn doors() -> crate::posix::Result<Vec<Door>> {
 
 /// The local address of a row; of a wildcard the loopback's.
 fn local(row: &inet_diag_msg) -> SocketAddr {
-    let ip = if i32::from(row.idiag_family) == AF_INET {
-        let [a, b, c, d, ..] = row.idiag_src;
-        IpAddr::from([a, b, c, d])
-    } else {
-        IpAddr::from(row.idiag_src)
-    };
-    let ip = match ip {
+    let ip = match own_ip(row) {
         IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
     SocketAddr::new(ip, u16::from_be(row.idiag_sport))
+}
+
+/// A socket's local address, without its port.
+pub fn own_ip(row: &inet_diag_msg) -> IpAddr {
+    ip(row, row.idiag_src)
+}
+
+fn ip(row: &inet_diag_msg, bytes: [u8; 16]) -> IpAddr {
+    if i32::from(row.idiag_family) == AF_INET {
+        let [a, b, c, d, ..] = bytes;
+        IpAddr::from([a, b, c, d])
+    } else {
+        IpAddr::from(bytes)
+    }
+}
+
+/// Whether a row is that end of a connection which is at `here`, with the other one at `there`. A port alone does not
+/// say so: others may have the same at another address. An IPv4 client of a socket for both has an address of IPv6.
+pub fn is_end(row: &inet_diag_msg, here: SocketAddr, there: SocketAddr) -> bool {
+    is_at(row, here)
+        && row.idiag_dport == there.port().to_be()
+        && ip(row, row.idiag_dst).to_canonical() == there.ip().to_canonical()
+}
+
+/// Whether a row's own end is at `here`.
+pub fn is_at(row: &inet_diag_msg, here: SocketAddr) -> bool {
+    row.idiag_sport == here.port().to_be() && own_ip(row).to_canonical() == here.ip().to_canonical()
 }
 
 /// Whether a server has taken a client in: until then the kernel's row of its end is nobody's.
@@ -105,10 +133,9 @@ fn row_of(
     states: u32,
 ) -> crate::posix::Result<Option<inet_diag_msg>> {
     let kernel = sock_diag()?;
-    let (ours, theirs) = (server.port().to_be(), client.port().to_be());
     let mut found = None;
     dump(&kernel, crate::net::family(&server), IPPROTO_TCP, states, |row| {
-        if row.idiag_sport == ours && row.idiag_dport == theirs {
+        if is_end(row, server, client) {
             found = Some(*row);
         }
     })?;
@@ -125,4 +152,64 @@ pub fn free_port() -> crate::posix::Result<u16> {
     bind(&sockfd, &to_c(&([127, 0, 0, 1], 0).into()))?;
     // What is bound there has an address of IPv4.
     Ok(from_c(&getsockname(&sockfd)?).map_or(0, |addr| addr.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+
+    use super::*;
+    use crate::posix::sys_socket::{SO_REUSEADDR, SOL_SOCKET, connect, setsockopt};
+
+    /// A connection to `to` from `from`.
+    fn client(from: SocketAddr, to: SocketAddr) -> std::os::fd::OwnedFd {
+        let sockfd = socket(crate::net::family(&to), SOCK_STREAM, 0).expect("a socket");
+        setsockopt(&sockfd, SOL_SOCKET, SO_REUSEADDR, &1).expect("an option");
+        bind(&sockfd, &to_c(&from)).expect("an address");
+        connect(&sockfd, &to_c(&to)).expect("somebody listens");
+        sockfd
+    }
+
+    #[test]
+    fn a_port_that_two_clients_have_says_nothing() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let server = listener.local_addr().expect("an address");
+        let first = TcpStream::connect(server).expect("a connection");
+        let accepted = listener.accept().expect("a client");
+        let one = first.local_addr().expect("an address");
+        let other = SocketAddr::new(Ipv4Addr::new(127, 0, 0, 2).into(), one.port());
+        let second = client(other, server);
+        assert_eq!(is_accepted(server, one), Ok(true));
+        assert_eq!(is_accepted(server, other), Ok(false));
+        drop((accepted, second));
+    }
+
+    #[test]
+    fn a_port_that_two_servers_have_says_nothing() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let server = listener.local_addr().expect("an address");
+        let addr = SocketAddr::new(Ipv4Addr::new(127, 0, 0, 2).into(), server.port());
+        let Ok(beside) = TcpListener::bind(addr) else { return };
+        let first = client(SocketAddr::new(server.ip(), 0), server);
+        let one = from_c(&getsockname(&first).expect("a name")).expect("an address");
+        let second = client(one, addr);
+        let accepted = beside.accept().expect("a client");
+        assert_eq!(is_accepted(addr, one), Ok(true));
+        assert_eq!(is_accepted(server, one), Ok(false));
+        drop((accepted, second));
+    }
+
+    #[test]
+    fn who_comes_over_ipv4_to_a_socket_for_both_is_known() {
+        let Ok(listener) = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)) else { return };
+        let port = listener.local_addr().expect("an address").port();
+        let first = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
+        let client = first.local_addr().expect("an address");
+        let mut found = 0;
+        dump(sock_diag().expect("netlink"), AF_INET6, IPPROTO_TCP, EVERY_STATE, |row| {
+            found += u32::from(is_end(row, (Ipv4Addr::LOCALHOST, port).into(), client));
+        })
+        .expect("rows");
+        assert_eq!(found, 1);
+    }
 }

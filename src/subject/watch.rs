@@ -56,6 +56,16 @@ impl Call {
         self.name().is_some_and(|name| names.contains(&name))
     }
 
+    /// Whether it waits for nothing but time: sleep(), or select() and poll() without a descriptor.
+    pub fn is_nap(&self) -> bool {
+        match self.name() {
+            Some("nanosleep" | "clock_nanosleep") => true,
+            Some("select" | "pselect6") => self.args[0] == 0,
+            Some("poll" | "ppoll") => self.args[1] == 0,
+            _ => false,
+        }
+    }
+
     /// The descriptor that its first argument is.
     pub const fn fd(&self) -> i32 {
         self.args[0] as i32
@@ -110,6 +120,18 @@ impl Task {
         matches!(state_in(&stat), None | Some('S' | 'Z' | 'X' | 'T'))
     }
 
+    /// Whether it has a CPU or waits for one, as [`Doing::Running`]; seen also where its calls are hidden.
+    pub fn runs(&self) -> bool {
+        let stat = fs::read_to_string(format!("{}/stat", self.path())).unwrap_or_default();
+        state_in(&stat) == Some('R')
+    }
+
+    /// Whether it is there, and no zombie.
+    pub fn lives(&self) -> bool {
+        let stat = fs::read_to_string(format!("{}/stat", self.path())).unwrap_or_default();
+        !matches!(state_in(&stat), None | Some('Z' | 'X'))
+    }
+
     /// Whether it waits at a [gate](super::gate) for the answer whether its call may be made: not asleep, but
     /// stopped on its way.
     pub fn is_held(&self) -> bool {
@@ -141,10 +163,18 @@ pub fn state(pid: u32) -> Option<char> {
 
 /// Whether a process is a thread of the kernel's (`PF_KTHREAD` among the flags of /proc/PID/stat).
 pub fn is_kernels(pid: u32) -> bool {
-    const PF_KTHREAD: u32 = 0x0020_0000;
+    has_flag(pid, 0x0020_0000)
+}
+
+/// Whether a process is about to end (`PF_EXITING` there).
+pub fn is_ending(pid: u32) -> bool {
+    has_flag(pid, 0x0000_0004)
+}
+
+fn has_flag(pid: u32, flag: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let flags = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(6)?.parse().ok());
-    flags.is_some_and(|flags: u32| flags & PF_KTHREAD != 0)
+    flags.is_some_and(|flags: u32| flags & flag != 0)
 }
 
 /// The users that a process is: real, effective, saved, and of the file system.
@@ -173,6 +203,19 @@ pub fn descriptors(pid: u32) -> Vec<(i32, String)> {
         .collect();
     found.sort_unstable();
     found
+}
+
+/// Whether the system hides which descriptors a process has.
+pub fn hides_descriptors(pid: u32) -> bool {
+    let is_denied = |error: std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+    match fs::read_dir(format!("/proc/{pid}/fd")) {
+        Err(error) => is_denied(error),
+        // Whose numbers are shown, what they are need not be.
+        Ok(mut entries) => {
+            let first = entries.find_map(Result::ok);
+            first.is_some_and(|first| fs::read_link(first.path()).is_err_and(is_denied))
+        }
+    }
 }
 
 /// How many descriptors a process has; 0 where the system hides them.
@@ -224,30 +267,38 @@ pub fn has_signal(pid: u32, mask: &str, signal: i32) -> Option<bool> {
 
 /// The CPU time of some processes until now, that of their ended threads included.
 pub fn cpu(processes: &[u32]) -> Duration {
-    let mut nanoseconds: u64 = 0;
-    for task in tasks(processes) {
-        // The first number; more exact than the clock ticks of /proc/PID/stat.
-        let text = fs::read_to_string(format!("{}/schedstat", task.path())).unwrap_or_default();
-        let spent = text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
-        nanoseconds += spent.unwrap_or(0);
-    }
-    Duration::from_nanos(nanoseconds)
+    tasks(processes).into_iter().map(cpu_of).sum()
+}
+
+/// The CPU time of a task until now.
+pub fn cpu_of(task: Task) -> Duration {
+    // The first number; more exact than the clock ticks of /proc/PID/stat.
+    let text = fs::read_to_string(format!("{}/schedstat", task.path())).unwrap_or_default();
+    let spent = text.split_whitespace().next().and_then(|word| word.parse().ok());
+    Duration::from_nanos(spent.unwrap_or(0))
 }
 
 /// How often the tasks of some processes have gone to sleep.
 pub fn naps(processes: &[u32]) -> u64 {
-    let count = |task: Task| {
-        let text = fs::read_to_string(format!("{}/status", task.path())).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
-        line.trim().parse::<u64>().ok()
-    };
-    tasks(processes).into_iter().filter_map(count).sum()
+    tasks(processes).iter().filter_map(naps_of).sum()
+}
+
+/// How often a task has gone to sleep.
+pub fn naps_of(task: &Task) -> Option<u64> {
+    let text = fs::read_to_string(format!("{}/status", task.path())).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+    line.trim().parse().ok()
 }
 
 /// What a process was told when its program was started, its addresses among that: the same in all that fork()
 /// made of it, another after exec(). Nothing where the system hides it.
 pub fn image(pid: u32) -> Option<Vec<u8>> {
     fs::read(format!("/proc/{pid}/auxv")).ok()
+}
+
+/// What a program was started with, the words that its command had; another program has others.
+pub fn arguments(pid: u32) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/cmdline")).ok()
 }
 
 /// How many areas of memory a process has mapped; nothing where the system hides them.

@@ -80,6 +80,7 @@ pub(crate) fn lecture() -> Examination {
         identity: Some(Identity {
             design: "iterative".into(),
             method: "by what the kernel shows of its tasks".into(),
+            workers: Some(1),
             evidence: lines(&["1 task, blocked in recvfrom(4)", "40 clients: 1 descriptor more"]),
         }),
         findings,
@@ -107,6 +108,7 @@ pub(crate) fn client() -> Examination {
     examination.identity = Some(Identity {
         design: "UDP client, unconnected socket".into(),
         method: "by what the kernel shows of its socket".into(),
+        workers: None,
         evidence: lines(&["sends \"time\""]),
     });
     let what = "it is not told that the port is closed, and waits";
@@ -180,8 +182,12 @@ pub(crate) fn hostile() -> Examination {
     examination.server = all.join("");
     examination.command = all.clone();
     examination.isolation = all.join("");
-    examination.identity =
-        Some(Identity { design: all.join(""), method: all.join(""), evidence: all.clone() });
+    examination.identity = Some(Identity {
+        design: all.join(""),
+        method: all.join(""),
+        workers: None,
+        evidence: all.clone(),
+    });
     examination.trouble = Some(all.join(""));
     examination.seconds = f64::INFINITY;
     examination
@@ -262,8 +268,10 @@ fn any_finding() -> impl Strategy<Value = Finding> {
 }
 
 pub(crate) fn any_examination() -> impl Strategy<Value = Examination> {
-    let identity = (any_text(), any_text(), vec(any_text(), 0..3))
-        .prop_map(|(design, method, evidence)| Identity { design, method, evidence });
+    let identity =
+        (any_text(), any_text(), vec(any_text(), 0..3)).prop_map(|(design, method, evidence)| {
+            Identity { design, method, workers: None, evidence }
+        });
     let identity = proptest::option::of(identity);
     let trouble = proptest::option::of(any_text());
     let command = vec(any_text(), 0..4);

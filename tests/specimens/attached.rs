@@ -199,6 +199,63 @@ fn who_is_no_server_is_told_from_one() {
 }
 
 #[test]
+fn who_is_stopped_is_told_how_to_go_on() {
+    let server = start("iterative");
+    let pid = Pid::from_raw(server.pid());
+    kill(pid, Signal::SIGSTOP).expect("it lives");
+    until("it is stopped", || state(server.pid()).is_some_and(|state| state == "T"));
+    let said = refused(attach(server.pid(), &["--only", "A1,D1"]));
+    let remedy = format!("kill -CONT {pid}");
+    assert!(said.contains("is stopped (state T in /proc/") && said.contains(&remedy), "{said}");
+    kill(pid, Signal::SIGCONT).expect("it lives");
+    until("it goes on", || state(server.pid()).is_some_and(|state| state == "S"));
+    assert_eq!(verdicts(&examined(attach(server.pid(), &["--only", "A1"])))[0].1, "pass");
+    server.stop().assert_clean();
+}
+
+/// Another server on the same port, which has accepted a client from every port that the kernel gives to anybody here.
+const BESIDE: &str = r#"
+import socket, subprocess, sys
+pool, examiner = sys.argv[1:]
+first, last = 40000, 40063
+open("/proc/sys/net/ipv4/ip_local_port_range", "w").write(f"{first} {last}")
+server = subprocess.Popen([pool, "--port", "9000", "--workers", "4"], stdout=subprocess.PIPE)
+server.stdout.readline()
+beside = socket.create_server(("127.0.0.2", 9000), backlog=100)
+held = []
+for port in range(first, last + 1):
+    client = socket.socket()
+    # IP_BIND_ADDRESS_NO_PORT: connect() gives the port, each once.
+    client.setsockopt(socket.IPPROTO_IP, 24, 1)
+    client.bind(("127.0.0.3", 0))
+    client.connect(("127.0.0.2", 9000))
+    held += [client, beside.accept()]
+subprocess.run([examiner, "examine", "--attach", str(server.pid), "--json", "--only", "C5,D1,D8"])
+server.kill()
+"#;
+
+#[test]
+fn another_server_of_the_same_port_is_not_looked_at() {
+    let mut program = Command::new("unshare");
+    program.args(if Uid::effective().is_root() { &["-n"][..] } else { &["-Urn"] });
+    let up = "ip link set lo up && exec \"$@\"";
+    program.args(["sh", "-c", up, "sh", "python3", "-c", BESIDE]);
+    program.arg(c_program("prethreaded")).arg(env!("CARGO_BIN_EXE_socklab")).stdin(Stdio::null());
+    let output = program.output().expect("unshare runs");
+    if output.stdout.is_empty() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("unshare"), "{said}");
+        return eprintln!("skipped: no network of its own: {said}");
+    }
+    let found = found(&output);
+    let verdicts = verdicts(&found);
+    let words: Vec<&str> = verdicts.iter().map(|(_, verdict, _)| verdict.as_str()).collect();
+    assert_eq!(words, ["info", "by-design", "pass"], "{verdicts:?}");
+    assert!(verdicts[0].2.contains("4 workers"), "{verdicts:?}");
+    assert_eq!(found["identity"]["design"], "prethreaded: a pool of 4 threads");
+}
+
+#[test]
 fn the_port_says_which_of_several_sockets() {
     let program = |port: &str| format!("{} --port {port} & ", c_program("iterative").display());
     let script = format!("{}{}wait", program("0"), program("0"));
@@ -291,17 +348,69 @@ fn somebody_elses_is_seen_as_far_as_it_can_be() {
     let said = refused(stranger(&[]));
     assert!(said.contains("may not be looked at") && said.contains("--port says"), "{said}");
     let port = server.addr.port().to_string();
-    let found = examined(stranger(&["--port", &port, "--only", "A1,A2,A5,C3,C4,C10,D8,E1"]));
+    let found = examined(stranger(&[
+        "--port",
+        &port,
+        "--only",
+        "A1,A2,A5,C3,C4,C8,C10,D8,D18,E1,E2,E3,E5,E6",
+    ]));
     let verdicts = verdicts(&found);
     let words: Vec<&str> = verdicts.iter().map(|(_, verdict, _)| verdict.as_str()).collect();
-    let wanted = ["pass", "pass", "pass", "blocked", "blocked", "info", "pass", "blocked"];
+    // Of the tasks their states are seen, of the connections all; what calls and descriptors there are is hidden.
+    let wanted = [
+        "pass", "pass", "pass", "blocked", "blocked", "info", "info", "pass", "pass", "pass",
+        "blocked", "pass", "pass", "pass",
+    ];
     assert_eq!(words, wanted, "{verdicts:?}");
     let method = found["identity"]["method"].as_str().expect("text");
-    assert!(method.contains("its tasks are hidden"), "{method}");
+    assert!(method.contains("what its tasks do is hidden"), "{method}");
     assert!(
         found["isolation"].as_str().is_some_and(|text| text.contains("descriptors are hidden"))
     );
     server.stop().assert_clean();
+}
+
+/// What contradicts a claim can be seen of somebody else's too; what can't be seen contradicts none.
+#[test]
+fn claims_of_somebody_elses() {
+    if !Uid::effective().is_root() {
+        return eprintln!("skipped: only the superuser can become two users");
+    }
+    let cases = [
+        ("forked", "forked", "pass"),
+        ("forked", "epoll", "fail"),
+        ("inetd", "inetd", "pass"),
+        ("threaded", "threaded", "pass"),
+        ("iterative", "iterative", "pass"),
+        ("iterative", "timeout", "fail"),
+        ("timeout", "timeout", "pass"),
+        ("iterative", "epoll", "fail"),
+        ("preforked", "preforked_mutex", "blocked"),
+        ("preforked", "prethreaded", "fail"),
+        ("prethreaded", "prethreaded", "blocked"),
+        ("epoll", "epoll", "blocked"),
+        ("epoll", "forked", "fail"),
+        ("epoll_shared", "epoll_shared", "pass"),
+        ("reuseport", "reuseport", "pass"),
+        ("select", "select", "blocked"),
+        ("hybrid", "hybrid", "pass"),
+        ("udp_batch", "udp_batch", "blocked"),
+        ("udp_iterative", "forked", "fail"),
+    ];
+    all(
+        &cases,
+        |case| format!("{case:?}"),
+        |&(name, claim, expected)| {
+            let server = start(name);
+            let port = server.addr.port().to_string();
+            let options = ["--port", &port, "--only", "C10", "--claims", claim];
+            let mut examiner = attach(server.pid(), &options);
+            examiner.uid(65534).gid(65534);
+            let (_, verdict, why) = &verdicts(&examined(examiner))[0];
+            assert_eq!(verdict, expected, "{why}");
+            server.stop().assert_clean();
+        },
+    );
 }
 
 #[test]

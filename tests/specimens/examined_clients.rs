@@ -81,16 +81,16 @@ fn the_lectures_clients_and_their_faults() {
         return;
     }
     let rows: Vec<_> =
-        lecture::rows().into_iter().filter(|(name, _)| name.starts_with("client_")).collect();
+        lecture::rows().into_iter().filter(|row| row.listing.starts_with("client_")).collect();
     assert_eq!(rows.len(), 3);
     all(
         &rows,
-        |(listing, _)| listing.clone(),
-        |(listing, faults)| {
-            let path = lecture::folder().join(listing).display().to_string();
+        |row| row.listing.clone(),
+        |row| {
+            let path = lecture::folder().join(&row.listing).display().to_string();
             let command = ["python3", "-B", &path, "{port}"].map(String::from);
             for (id, verdict, why) in verdicts(&[], &["--client"], &command) {
-                let is_right = if faults.contains(&id) {
+                let is_right = if row.faults.contains(&id) {
                     verdict == "fail"
                 } else {
                     // A traceback is not a fault, but no good answer to a user.

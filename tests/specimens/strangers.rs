@@ -1,9 +1,12 @@
 //! Servers as others write them: what `socklab examine` is not to say of them.
 
 use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
 
 use crate::all;
-use crate::examined::{alone, c, verdicts};
+use crate::examined::{alone, c, examine, verdicts};
 
 /// A program of `tests/strangers` or of `c-compat`, what `examine` is told about it, and each check with what it may come to.
 type Case =
@@ -16,6 +19,8 @@ const CASES: &[Case] = &[
     ("mapped.py", &[], &[("A2", &["pass"])]),
     // Who pauses after a shortage is not stuck.
     ("pausing.py", &[], &[("F1", &["pass", "blocked"])]),
+    // Nor is who lets some time pass before it ends a connection that has failed.
+    ("napping.py", &[], &[("F6", &["pass", "blocked"])]),
     // Each piece is answered, which is no fault of an echo, and no end of its connection.
     ("echo.py", ECHO, &[("D4", &["pass"]), ("D5", &["pass"]), ("D10", &["pass"])]),
     // A child is made while another is waited for: as many as before, and yet one more. The superuser has no limit.
@@ -37,9 +42,44 @@ const CASES: &[Case] = &[
     ("keeping_forked.py", ECHO, &[("A4", &["n/a"]), ("E1", &["pass"]), ("E6", &["fail"])]),
     ("quiet.py", &[], &[("A5", &["pass"]), ("D12", &["pass"])]),
     ("loops.py", &["--claims=epoll"], &[("C10", &["pass"]), ("E4", &["pass"])]),
+    // Who asks from where decides; the catalogue's group of reach has no other server that fails.
+    (
+        "picky.py",
+        &[],
+        &[("I1", &["fail"]), ("I2", &["fail"]), ("I3", &["fail"]), ("I4", &["fail"])],
+    ),
+    // A listening socket that blocks stalls the loop if the client has gone before accept().
+    ("../lecture/select_server.py", &[], &[("C4", &["weak"])]),
+    // Threads that wait for the next client are no thread that could not be made. The superuser has no limit of tasks.
+    (
+        "cached.py",
+        &["--claims=threaded"],
+        &[("C10", &["pass"]), ("F8", &["pass", "blocked"]), ("F12", &["pass"])],
+    ),
+    (
+        "fifty.py",
+        &["--claims=prethreaded"],
+        &[("C5", &["info"]), ("C10", &["pass"]), ("D1", &["by-design"]), ("D15", &["by-design"])],
+    ),
+    (
+        "executor.py",
+        &["--claims=prethreaded_queue"],
+        &[("C1", &["info"]), ("C10", &["pass"]), ("F12", &["n/a"])],
+    ),
+    (
+        "sharing.py",
+        &["--claims=preforked"],
+        &[("C1", &["info"]), ("C10", &["pass"]), ("D1", &["by-design"]), ("D15", &["by-design"])],
+    ),
+    ("addresses.py", &["--claims=epoll"], &[("C6", &["info"]), ("C10", &["pass"])]),
     // A NUL behind the newline is the next request, where there can be one.
     ("broken/sound_persistent", &[], &[("B3", &["pass"])]),
 ];
+
+fn python(name: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers").join(name);
+    ["python3", "-B", &path.display().to_string(), "{port}"].map(String::from).to_vec()
+}
 
 #[test]
 fn strangers_are_not_misjudged() {
@@ -50,12 +90,7 @@ fn strangers_are_not_misjudged() {
         CASES,
         |(name, ..)| (*name).to_owned(),
         |(name, options, expected)| {
-            let command = if name.ends_with(".py") {
-                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers").join(name);
-                ["python3", "-B", &path.display().to_string(), "{port}"].map(String::from).to_vec()
-            } else {
-                c(name)
-            };
+            let command = if name.ends_with(".py") { python(name) } else { c(name) };
             let ids: Vec<String> = expected.iter().map(|(id, _)| (*id).to_owned()).collect();
             let found = verdicts(&ids, options, &command);
             assert_eq!(found.len(), expected.len(), "{found:?}");
@@ -68,14 +103,238 @@ fn strangers_are_not_misjudged() {
     );
 }
 
+/// A program of `tests/strangers` and its argument.
+fn stranger(name: &str, argument: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers").join(name);
+    ["python3", "-B", &path.display().to_string(), "{port}", argument].map(String::from).to_vec()
+}
+
+/// What `examine` finds with one check.
+fn finding(id: &str, options: &[&str], command: &[String]) -> Value {
+    let output = examine(&[id.to_owned()], options, command);
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    found["findings"][0].clone()
+}
+
+/// A deadline for a whole request is seen where its rest lies in the server's memory.
+#[test]
+fn deadlines_that_run_down() {
+    if !alone() {
+        return;
+    }
+    all(
+        &["select", "ppoll"],
+        |how| (*how).to_owned(),
+        |how| {
+            let found = finding("D2", &[], &stranger("deadline.py", how));
+            assert_eq!(found["verdict"], "pass", "{found}");
+            let line = found["evidence"].to_string();
+            assert!(line.contains("it waits with a time limit of"), "{found}");
+            assert!(line.contains(if *how == "select" { "select" } else { "ppoll" }), "{found}");
+        },
+    );
+}
+
+/// Who asks sockets that are not ready is found, whatever it waits in; who waits in nothing can't do otherwise.
+#[test]
+fn who_reads_without_readiness() {
+    if !alone() {
+        return;
+    }
+    let cases = [
+        (stranger("eager.py", "epoll"), "fail"),
+        (stranger("eager.py", "select"), "fail"),
+        (c("nonblocking"), "by-design"),
+        (c("epoll"), "pass"),
+    ];
+    all(
+        &cases,
+        |(command, _)| command.join(" "),
+        |(command, verdict)| {
+            let found = finding("C9", &[], command);
+            assert_eq!(found["verdict"], *verdict, "{found}");
+        },
+    );
+}
+
+/// Who is to close a connection depends on the design.
+#[test]
+fn who_is_to_close_a_connection() {
+    if !alone() {
+        return;
+    }
+    let cases = [
+        (stranger("held.py", "threads"), "let the thread that serves a client close"),
+        (stranger("held.py", "select"), "FD_CLR"),
+        (c("broken/no_eof"), "in the parent right after fork()"),
+    ];
+    all(
+        &cases,
+        |(command, _)| command.join(" "),
+        |(command, remedy)| {
+            let found = finding("B2", &[], command);
+            assert_eq!(found["verdict"], "fail", "{found}");
+            assert!(found["remedy"].as_str().is_some_and(|text| text.contains(remedy)), "{found}");
+            assert!(
+                found["evidence"].to_string().contains("has it open, as descriptor"),
+                "{found}"
+            );
+        },
+    );
+}
+
+/// However a check comes to know that the server has ended, it is told how, and its last words.
+#[test]
+fn a_death_has_its_last_words() {
+    if !alone() {
+        return;
+    }
+    all(
+        &["D2", "D4", "D9"],
+        |id| (*id).to_owned(),
+        |id| {
+            let found = finding(id, &[], &stranger("fragile.py", ""));
+            assert_eq!(found["verdict"], "fail", "{found}");
+            let words = format!("{}{}", found["what"], found["evidence"]);
+            assert!(words.contains("the server ended (exit status: 1)"), "{found}");
+            assert!(words.contains("it said: no line ends here"), "{found}");
+        },
+    );
+}
+
+/// What many clients do alike is told once.
+#[test]
+fn transcripts_are_short() {
+    if !alone() {
+        return;
+    }
+    all(
+        &["E2", "E4", "E6", "D18"],
+        |id| (*id).to_owned(),
+        |id| {
+            let found = finding(id, &[], &c("forked"));
+            let lines = found["transcript"].as_array().expect("lines");
+            // Untold repeats would be more than two hundred.
+            assert!((1..110).contains(&lines.len()), "{found}");
+            assert!(found["transcript"].to_string().contains(" times more, until "), "{found}");
+        },
+    );
+}
+
+/// Over UDP there is no connection to be spoken of.
+#[test]
+fn datagrams_are_no_connections() {
+    if !alone() {
+        return;
+    }
+    let like = c("udp_iterative").join(" ");
+    let command = c("broken/udp_dies_of_empty_datagram");
+    let found = finding("B6", &["--like", &like], &command);
+    assert_eq!(found["verdict"], "fail", "{found}");
+    for field in ["what", "evidence", "transcript"] {
+        let words = found[field].to_string();
+        assert!(!words.contains("connect") && !words.contains("end of file"), "{field}: {words}");
+    }
+}
+
+/// Every call of a request fails with every error, and what was tried is listed.
+#[test]
+fn torture_says_what_was_tried() {
+    if !alone() {
+        return;
+    }
+    let found = finding("F10", &[], &c("iterative"));
+    if found["verdict"] == "blocked" {
+        return eprintln!("skipped: {}", found["what"]);
+    }
+    assert_eq!(found["verdict"], "pass", "{found}");
+    let words = found["evidence"].to_string();
+    for wanted in
+        ["EINTR ECONNABORTED EMFILE", "EINTR ECONNRESET ETIMEDOUT", "EPIPE", "close: EINTR EIO"]
+    {
+        assert!(words.contains(wanted), "{wanted}: {found}");
+    }
+}
+
+/// How many workers there are, however many that is, and whoever gives them their clients.
+#[test]
+fn workers_are_counted() {
+    if !alone() {
+        return;
+    }
+    let cases = [
+        ("fifty.py", "a pool of 50 threads"),
+        ("executor.py", "a pool of 50 threads, which take their clients from a queue"),
+        ("sharing.py", "a pool of 4 processes, 4 listening sockets"),
+    ];
+    all(
+        &cases,
+        |(name, _)| (*name).to_owned(),
+        |(name, design)| {
+            let found = verdicts(&["C10".to_owned()], &[], &python(name));
+            assert!(found[0].2.contains(design), "{found:?}");
+        },
+    );
+}
+
+/// What is near to a claim is not what is claimed; what adds something to it is.
+#[test]
+fn near_claims_are_told_apart() {
+    if !alone() {
+        return;
+    }
+    let cases = [
+        ("iterative", "timeout", "fail"),
+        ("timeout", "timeout", "pass"),
+        ("timeout", "iterative", "pass"),
+        ("epoll", "reuseport", "fail"),
+        ("epoll", "epoll_shared", "fail"),
+        ("epoll", "epoll_edge", "fail"),
+        ("epoll_edge", "epoll", "pass"),
+        ("preforked", "preforked_fcntl", "fail"),
+        ("preforked", "preforked_mutex", "fail"),
+        ("preforked", "preforked_passing", "fail"),
+        ("preforked_fcntl", "preforked_mutex", "fail"),
+        ("preforked_mutex", "preforked_fcntl", "fail"),
+        ("preforked_passing", "preforked_fcntl", "fail"),
+        ("prethreaded", "prethreaded_queue", "fail"),
+        ("inetd", "forked", "fail"),
+    ];
+    // On one CPU one loop is as many as there are to be.
+    let is_small = std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() == 1);
+    all(
+        &cases,
+        |case| format!("{case:?}"),
+        |&(name, claim, expected)| {
+            let may_be = is_small && ["reuseport", "epoll_shared"].contains(&claim);
+            let claims = format!("--claims={claim}");
+            let (_, verdict, why) = &verdicts(&["C10".to_owned()], &[&claims], &c(name))[0];
+            assert!(verdict == expected || may_be, "{verdict}: {why}");
+        },
+    );
+}
+
+/// On one CPU a server with a loop for each has one.
+#[test]
+fn one_cpu_has_one_loop() {
+    if !alone() {
+        return;
+    }
+    let claim = ["taskset", "-c", "0", env!("CARGO_BIN_EXE_socklab"), "examine", "--json"];
+    let mut examiner = Command::new(claim[0]);
+    examiner.args(&claim[1..]).args(["--only=C10", "--claims=reuseport", "--"]).args(c("epoll"));
+    let output = examiner.output().expect("taskset runs");
+    let found = String::from_utf8_lossy(&output.stdout);
+    assert!(found.contains("\"pass\"") && found.contains("there is one CPU"), "{found}");
+}
+
 /// A loop that has no clients is none of the server's.
 #[test]
 fn loops_without_clients_are_not_counted() {
     if !alone() {
         return;
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers/loops.py");
-    let command = ["python3", "-B", &path.display().to_string(), "{port}"].map(String::from);
+    let command = python("loops.py");
     let found = verdicts(&["C10".to_owned()], &["--claims=reuseport"], &command);
     let (_, _, why) = &found[0];
     assert!(!why.contains("loops"), "{why}");
@@ -95,4 +354,72 @@ fn a_shell_around_a_server() {
             assert_eq!(verdict, "pass", "{name}: {id}: {why}");
         }
     }
+}
+
+/// The address that a datagram has come to is not the one that its answer leaves from.
+#[test]
+fn an_answer_from_another_address() {
+    if !alone() {
+        return;
+    }
+    let mut command = c("udp_iterative");
+    command.extend(["--bind", "0.0.0.0"].map(String::from));
+    let found = verdicts(&["I3".to_owned()], &[], &command);
+    let (_, verdict, why) = &found[0];
+    assert_eq!(verdict, "weak", "{why}");
+}
+
+/// What a stranger could do to the machine is bounded.
+#[test]
+fn limits() {
+    if !alone() {
+        return;
+    }
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("a kernel");
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    let has_own = (numbers.next(), numbers.next()) >= (Some(6), Some(14));
+    let tasks = if has_own { "8192" } else { r"\d+" };
+    let command = python("limits.py");
+    let expect = format!("--expect=^{tasks} 8589934592 1000\n$");
+    let found = verdicts(&["B1".to_owned()], &[r"--send=limits\n", &expect], &command);
+    let (_, verdict, why) = &found[0];
+    assert_eq!(verdict, "pass", "{why}");
+}
+
+/// A server that lets nobody look at its descriptors is known by its port, where there are no namespaces for it.
+#[test]
+fn hidden_descriptors_are_no_reason_not_to_examine() {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers/shy.py");
+    let line = format!(
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs \
+         {} examine --json --only A1,C8,D8,E1,E2,E6 -- python3 -B {} '{{port}}'",
+        env!("CARGO_BIN_EXE_socklab"),
+        own.display()
+    );
+    let mut examiner = Command::new("unshare");
+    let output = examiner.args(["--user", "--map-root-user", "sh", "-c", &line]).output();
+    let output = output.expect("unshare, of util-linux, runs");
+    let Ok(found) = serde_json::from_slice::<Value>(&output.stdout) else {
+        return eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let isolation = found["isolation"].as_str().unwrap_or_default();
+    assert!(isolation.starts_with("the machine's own network"), "{isolation}");
+    assert_eq!(found["trouble"], Value::Null);
+    let findings = found["findings"].as_array().expect("findings").iter();
+    let verdicts: Vec<_> = findings.map(|finding| finding["verdict"].as_str()).collect();
+    let wanted = ["pass", "n/a", "pass", "pass", "blocked", "pass"].map(Some);
+    assert_eq!(verdicts, wanted, "{found}");
+}
+
+/// Two that sleep before they answer each other are at it for ever, too.
+#[test]
+fn a_loop_between_two_that_sleep() {
+    if !alone() {
+        return;
+    }
+    let command = python("drowsy.py");
+    let options = ["--send=once more", "--expect=^once more$", "--wait=2"];
+    let found = verdicts(&["J6".to_owned()], &options, &command);
+    let (_, verdict, why) = &found[0];
+    assert_eq!(verdict, "fail", "{why}");
 }

@@ -247,6 +247,26 @@ const FAULTS: &[(&str, Shows)] = &[
         server.stop().status.signal() == Some(SIGTERM)
     }),
     ("no_stop_status", |server| server.stop().status.code() == Some(1)),
+    ("accepts_one_per_edge", |server| {
+        settled(&server);
+        let [first, second] = stopped(&server, || {
+            [(); 2].map(|()| {
+                let client = Client::connect(&server);
+                client.send(b"10\n");
+                client
+            })
+        });
+        first.expect("55");
+        settled_or(&server, || second.has_answer()) == Some(Rest::Waits)
+    }),
+    ("forgets_signal", |server| {
+        let client = Client::connect(&server);
+        client.until_accepted();
+        settled(&server);
+        server.signal(Signal::SIGTERM);
+        drop(client);
+        settled(&server) == Rest::Waits && serves(&server)
+    }),
     ("hangs_on_stop", |server| {
         let client = Client::connect(&server);
         client.until_accepted();

@@ -45,7 +45,7 @@ pub(super) fn run(
         name: name.unwrap_or_else(|| format!("{} (process {pid})", shell(&command))),
         command: command.into_iter().map(Into::into).collect(),
         port: Port::Fixed(running.reached.addr.port()),
-        by_inetd: false,
+        by_inetd: None,
         running: Some(Rc::new(running)),
         protocol,
         patience: Duration::from_secs(asked.wait),

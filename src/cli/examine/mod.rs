@@ -11,7 +11,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Failure;
 use crate::examine::protocol::{Protocol, Shape};
@@ -20,7 +20,7 @@ use crate::examine::{
 };
 use crate::report::{Examination, shell};
 use crate::subject::cell::{Isolation, enter};
-use crate::subject::{heed_end_of_input, heed_interrupts};
+use crate::subject::{Inetd, heed_end_of_input, heed_interrupts};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -33,6 +33,7 @@ Examples:
   socklab examine --send 'PING\\r\\n' --expect PONG --persistent -- redis-server --port {port}
   socklab examine --attach 4711                   one that runs already, and that you may break
   socklab examine --inetd --send 'hello\\n' --expect hello -- cat
+  socklab examine --inetd=wait --udp -- ./timed   with the socket as descriptor 0
   socklab examine --suite class.txt --csv class.csv
   socklab examine --client -- ./client {host} {port}
   socklab examine --explain D12
@@ -56,9 +57,14 @@ pub(super) struct Arguments {
     /// Examine a server that runs already, by its process id; it gets bad clients too: only one that you may break
     #[arg(long, value_name = "PID", conflicts_with_all = ["command", "design", "suite"], value_parser = pid)]
     attach: Option<u32>,
-    /// Start the command as inetd does: for each connection, which is its standard input and output
-    #[arg(long, requires = "command", conflicts_with_all = ["attach", "suite"])]
-    inetd: bool,
+    /// Start the command as inetd does: nowait, for each connection, which is its standard input and output; or wait,
+    /// when somebody is there, with the socket
+    #[arg(long, value_name = "STYLE", num_args = 0..=1, require_equals = true, default_missing_value = "nowait",
+        requires = "command", conflicts_with_all = ["attach", "suite"])]
+    inetd: Option<Style>,
+    /// With --inetd=wait: the socket is one of UDP
+    #[arg(long, conflicts_with_all = ["attach", "suite", "client", "design"])]
+    udp: bool,
     /// Examine several servers, or clients: a file with a name, a colon and a command on each line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "design"])]
     suite: Option<PathBuf>,
@@ -127,6 +133,30 @@ struct Asked {
     wait: u64,
 }
 
+/// As inetd.conf has it.
+#[derive(Clone, Copy, ValueEnum)]
+enum Style {
+    Nowait,
+    Wait,
+}
+
+/// How inetd is to start the command, if it is.
+fn inetd(arguments: &Arguments) -> Result<Option<Inetd>, Failure> {
+    match (arguments.inetd, arguments.udp) {
+        (None, false) => Ok(None),
+        (Some(Style::Nowait), false) => Ok(Some(Inetd::Nowait)),
+        (Some(Style::Wait), is_udp) => Ok(Some(Inetd::Wait { is_tcp: !is_udp })),
+        (Some(Style::Nowait), true) => Err(Failure::usage(
+            "error: over UDP there is no connection to start the command with: --inetd=wait has it started with the \
+             socket",
+        )),
+        (None, true) => Err(Failure::usage(
+            "error: --udp is for --inetd=wait, which opens the socket; what a server speaks that opens its own is found \
+             out",
+        )),
+    }
+}
+
 /// A command as one word, which a shell's quoting divides.
 #[derive(Clone)]
 struct CommandLine {
@@ -176,6 +206,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.client {
         return client::run(arguments);
     }
+    let inetd = inetd(arguments)?;
     let checks = selection(arguments, CHECKS)?;
     let protocol = protocol(&arguments.asked)?;
     if let Some(claim) = &arguments.asked.claims
@@ -204,7 +235,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             let plan = Plan {
                 name: asked.name.clone().unwrap_or_else(|| shell(&words(&arguments.command))),
                 command: arguments.command.clone(),
-                by_inetd: arguments.inetd,
+                by_inetd: inetd,
                 running: None,
                 port: asked.port.map_or(Port::Given, Port::Fixed),
                 protocol,
@@ -313,7 +344,8 @@ fn words(command: &[OsString]) -> Vec<String> {
     command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-/// This command, to be given again: without the selection of checks, which the reader will make.
+/// This command, to be given again: without the selection of checks, which the reader will make, and without what
+/// would write one check over a whole report.
 fn again() -> String {
     let mut all: Vec<String> = Vec::new();
     let mut given = std::env::args().skip(1);
@@ -324,12 +356,12 @@ fn again() -> String {
                 all.push(word);
                 all.extend(given.by_ref());
             }
-            "--only" | "--skip" => {
+            "--only" | "--skip" | "--html" | "--junit" | "--csv" => {
                 if name == word {
                     given.next();
                 }
             }
-            "--quick" => {}
+            "--quick" | "--json" | "--tap" => {}
             _ => all.push(word),
         }
     }

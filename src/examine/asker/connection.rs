@@ -15,7 +15,7 @@ use crate::posix::netinet_in::IPPROTO_TCP;
 use crate::posix::netinet_tcp::TCP_NODELAY;
 use crate::posix::poll::{POLLOUT, pollfd};
 use crate::posix::sys_socket::*;
-use crate::subject::wait_for;
+use crate::subject::{is_end, wait_for};
 
 /// A connection that a client has made.
 pub(super) struct Connection {
@@ -146,14 +146,13 @@ impl Connection {
     /// Both ends as the kernel lists them, as long as the client has its own.
     fn ends(&self) -> Result<Option<(inet_diag_msg, inet_diag_msg)>, Trouble> {
         let kernel = sock_diag()?;
-        let (here, there) = (self.here.port().to_be(), self.peer.port().to_be());
         let (mut own, mut other) = (None, None);
         let states = EVERY_STATE & !state(TCP_LISTEN);
         dump(&kernel, family(&self.here), IPPROTO_TCP, states, |row| {
-            match (row.idiag_sport, row.idiag_dport) {
-                ports if ports == (here, there) => own = Some(*row),
-                ports if ports == (there, here) => other = Some(*row),
-                _ => {}
+            if is_end(row, self.here, self.peer) {
+                own = Some(*row);
+            } else if is_end(row, self.peer, self.here) {
+                other = Some(*row);
             }
         })?;
         Ok(own.zip(other.filter(|row| row.idiag_inode != 0)))

@@ -349,7 +349,7 @@ fn identity(
     };
     let evidence = std::iter::once(sends).chain(client.scene()?).collect();
     let method = String::from("by what the kernel shows of its socket");
-    Ok(Identity { design: words.join(", "), method, evidence })
+    Ok(Identity { design: words.join(", "), method, workers: None, evidence })
 }
 
 /// The kernel's row of the socket with this address.

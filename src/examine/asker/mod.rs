@@ -5,7 +5,6 @@ pub(super) mod reply;
 
 mod connection;
 mod door;
-mod limit;
 mod run;
 
 pub(super) mod cut;

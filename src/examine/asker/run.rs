@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use super::limit::limit;
 use crate::examine::Trouble;
 use crate::examine::log::Log;
 use crate::examine::server::{Sleep, scene, spinning};
+use crate::subject::limit::{Limit, limit};
 use crate::subject::watch::{self, Doing};
 use crate::subject::{Subject, last_line, until};
 
@@ -88,7 +88,11 @@ impl Asker {
             Ok(match is_so() {
                 Ok(true) => Some(Ok(true)),
                 Ok(false) if self.ended().is_some() => Some(is_so()),
-                Ok(false) => sleep.is_long(self.is_at_rest()).then_some(Ok(false)),
+                Ok(false) => {
+                    let tasks = || watch::tasks(&self.processes());
+                    let is_long = sleep.is_long(self.is_at_rest(), tasks, self.patience);
+                    is_long.then_some(Ok(false))
+                }
                 Err(trouble) => Some(Err(trouble)),
             })
         })?;
@@ -103,7 +107,8 @@ impl Asker {
             Some(status) => self.log.say(format!("the client ends: {status}")),
             None => {
                 run.scene = self.scene()?;
-                run.limit = watch::tasks(&self.processes()).iter().filter_map(limit).max();
+                let tasks = watch::tasks(&self.processes());
+                run.limit = tasks.iter().filter_map(limit).filter_map(Limit::seen).max();
                 run.spinning = spinning(|| self.processes(), || self.is_at_rest())?;
                 self.log.say("the client has not ended: it is killed");
             }

@@ -61,7 +61,12 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         Outcome::new(Verdict::Weak, "the connection is closed without a word")
     } else {
         Outcome::pass(format!("refused: {said}"))
-    })
+    }
+    .with(format!(
+        "the client gets {}, after {:.1} ms of CPU time",
+        answer.words(),
+        spent.as_secs_f64() * 1e3
+    )))
 }
 
 fn at_work(server: &Server, spent: Duration) -> Outcome {

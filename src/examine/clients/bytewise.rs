@@ -48,11 +48,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     let found = server.outcome(&mut client)?;
     Ok(if found == Probe::Right {
-        Outcome::pass(format!(
-            "{} bytes in {} pieces: the right answer",
-            request.len(),
-            request.len()
-        ))
+        let what = format!("{} bytes in {} pieces: the right answer", request.len(), request.len());
+        Outcome::pass(what).with(format!("it is answered with {}", client.take()?.words()))
     } else {
         let what = format!("a request that comes byte by byte is {}", found.words());
         Outcome::fail(what).with_all(server.scene())

@@ -23,7 +23,7 @@ const NAMES: [&str; 5] =
     ["descriptors", "threads", "processes", "zombies", "connections in CLOSE_WAIT"];
 const LOOK: Look = |ground| {
     Ok(vec![
-        ground.descriptors(),
+        ground.descriptors().unwrap_or(0),
         ground.threads(),
         ground.processes(),
         ground.zombies(),
@@ -54,9 +54,10 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     // What comes to a limit, as a pool does that is filled when it is needed, has come to it in the first round.
     for round in 1..=2 {
         let has_room = come_and_go(exam, &ground)?;
-        if let Some(ailment) = server.ailment()? {
-            return Ok(ailment);
-        }
+        let health = match server.health()? {
+            Ok(line) => line,
+            Err(ailment) => return Ok(ailment),
+        };
         if !has_room {
             let what = "clients were left in the queue, though a later one was served";
             return Err(Trouble::Broken(String::from(what)));
@@ -71,7 +72,15 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             .collect();
         if grown.is_empty() {
             let what = format!("{CLIENTS} clients came and went, and nothing of them is left");
-            return Ok(Outcome::pass(what).with_all(evidence));
+            let counts = NAMES.iter().zip(before.iter().zip(&after));
+            let counts: Vec<String> = counts
+                .filter(|(name, _)| !ground.hides() || **name != NAMES[0])
+                .map(|(name, (before, after))| format!("{before} {name} before, {after} after"))
+                .collect();
+            let hidden =
+                ground.hides().then(|| String::from("its descriptors are hidden, and not counted"));
+            let outcome = Outcome::pass(what).with_all(evidence).with(counts.join("; "));
+            return Ok(outcome.with_all(hidden).with(health));
         }
         evidence.extend(grown);
         if round == 2 {

@@ -23,12 +23,13 @@ pub(super) mod urgent;
 use std::time::{Duration, Instant};
 
 use super::client::{Answer, Client, End};
-use super::costly::Heaviness;
+use super::costly::{Heaviness, quarter};
 use super::protocol::Protocol;
 use super::server::Server;
 use super::{Exam, Outcome, Trouble};
 use crate::linux::sock_diag::inet_diag_msg;
 use crate::linux::tcp_info::{TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT};
+use crate::subject::is_end;
 
 /// Something that a client does, and how it is named in a report.
 pub(super) type Deed<'a> = (String, Box<dyn Fn(&Server) -> Result<(), Trouble> + 'a>);
@@ -44,7 +45,7 @@ const ENOUGH: Duration = Duration::from_secs(6);
 /// Those of the deeds, of starting and of looking.
 pub(super) fn survives(exam: &Exam, deeds: &[Deed<'_>]) -> Result<Outcome, Trouble> {
     let begun = Instant::now();
-    let mut well = None;
+    let (mut well, mut health) = (None, None);
     let mut harmed: Vec<(&str, Outcome)> = Vec::new();
     let mut tried = 0;
     for (name, deed) in deeds {
@@ -57,16 +58,15 @@ pub(super) fn survives(exam: &Exam, deeds: &[Deed<'_>]) -> Result<Outcome, Troub
         };
         tried += 1;
         deed(&server)?;
-        match server.ailment()? {
-            Some(ailment) => harmed.push((name, ailment)),
-            None => well = Some(server),
+        match server.health()? {
+            Err(ailment) => harmed.push((name, ailment)),
+            Ok(line) => (well, health) = (Some(server), Some(line)),
         }
     }
     let Some((name, first)) = harmed.first() else {
         let count = deeds.len();
-        return Ok(Outcome::pass(format!(
-            "{count} of {count} survived, and the next client served"
-        )));
+        let what = format!("{count} of {count} survived, and the next client served");
+        return Ok(Outcome::pass(what).with_all(health.map(|line| format!("in the end: {line}"))));
     };
     let lines = harmed.iter().map(|(name, ailment)| format!("after {name}: {}", ailment.what));
     let count = harmed.len();
@@ -84,6 +84,15 @@ pub(super) fn survives(exam: &Exam, deeds: &[Deed<'_>]) -> Result<Outcome, Troub
 pub(super) fn beginning(protocol: &Protocol) -> Option<&[u8]> {
     let half = &protocol.request[..protocol.request.len() / 2];
     (!half.is_empty()).then_some(half)
+}
+
+/// What is left out of some deeds, a line each, because the request has no middle, or none is known that costs much.
+pub(super) fn left_out(halves: bool, computes: bool) -> impl Iterator<Item = String> {
+    let midway = "not done in mid-request: a request of one byte has no middle";
+    let computing =
+        "not done while the answer is computed: no costly request is known, --heavy tells one";
+    let lines = [(halves, midway), (computes, computing)];
+    lines.into_iter().filter(|(is_done, _)| !is_done).map(|(_, line)| String::from(line))
 }
 
 /// Waits until the server has read what a client has sent, or has told it something.
@@ -104,7 +113,11 @@ pub(super) fn until_read(server: &Server, client: &Client) -> Result<(), Trouble
 /// # Errors
 ///
 /// Those of the calls.
-fn reply(server: &Server, client: &mut Client, patience: Duration) -> Result<Answer, Trouble> {
+pub(super) fn reply(
+    server: &Server,
+    client: &mut Client,
+    patience: Duration,
+) -> Result<Answer, Trouble> {
     let begun = Instant::now();
     loop {
         let left = patience.saturating_sub(begun.elapsed());
@@ -123,7 +136,7 @@ fn reply(server: &Server, client: &mut Client, patience: Duration) -> Result<Ans
 ///
 /// [`Trouble::Broken`] if there is no open connection any more, or the reset does not arrive.
 fn reset(server: &Server, mut client: Client) -> Result<(), Trouble> {
-    let port = client.addr.port().to_be();
+    let (here, there) = (client.peer, client.addr);
     let closed = [TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT];
     let is_open = |row: inet_diag_msg| !closed.contains(&row.idiag_state);
     if client.take()?.end != End::Open || !server.row(&client)?.is_some_and(is_open) {
@@ -133,7 +146,7 @@ fn reset(server: &Server, mut client: Client) -> Result<(), Trouble> {
         )));
     }
     client.reset()?;
-    let is_gone = || Ok(server.connections()?.iter().all(|row| row.idiag_dport != port));
+    let is_gone = || Ok(server.connections()?.iter().all(|row| !is_end(row, here, there)));
     if server.until(is_gone)? {
         return Ok(());
     }
@@ -147,24 +160,7 @@ fn reset(server: &Server, mut client: Client) -> Result<(), Trouble> {
 ///
 /// If the server does not answer.
 pub(super) fn computing(exam: &Exam) -> Result<Option<Heaviness>, Trouble> {
-    // Three steps of Fibonacci's are a factor of 4.2.
-    const STEPS: u32 = 3;
-    let Some(heavy) = exam.heavy()? else { return Ok(None) };
-    let number =
-        std::str::from_utf8(&heavy.request).ok().and_then(|n| n.trim().parse::<u32>().ok());
-    Ok(Some(match number {
-        Some(n)
-            if heavy.name == format!("fib({n})") && heavy.alone >= Duration::from_millis(600) =>
-        {
-            let n = n.saturating_sub(STEPS);
-            Heaviness {
-                request: format!("{n}\n").into_bytes(),
-                name: format!("fib({n})"),
-                alone: heavy.alone.div_f64(4.2),
-            }
-        }
-        _ => heavy.clone(),
-    }))
+    Ok(exam.heavy()?.map(quarter))
 }
 
 /// Waits until the server has read a costly request and computes.

@@ -28,13 +28,22 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if exam.is_single_use()? {
         return Ok(Outcome::not_applicable("it serves once"));
     }
+    if let Some(outcome) = exam.speaks_first()? {
+        return Ok(outcome);
+    }
     let server = exam.start()?;
     let byte = if server.protocol.is_fibonacci { b'0' } else { b'x' };
     let mut client = server.connect_accepted()?;
+    let at_first = in_use(&server);
     let sent = client.send_all(&vec![byte; LONG])?;
     let answer = reply(&server, &mut client, server.patience)?;
     let outcome = if answer.end != End::Open || !answer.bytes.is_empty() {
-        Outcome::pass(format!("the client gets {}", answer.words()))
+        let line = format!(
+            "{} kB in use (VmRSS) before the line, {} kB after it",
+            at_first >> 10,
+            in_use(&server) >> 10
+        );
+        Outcome::pass(format!("the client gets {}", answer.words())).with(line)
     } else if server.has_read(&client)? {
         let before = in_use(&server);
         let more = client.send_all(&vec![byte; LONGER])?;
@@ -57,9 +66,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         Outcome::new(Verdict::Weak, what).with_all(server.scene())
     };
     client.close();
-    Ok(match server.ailment()? {
-        Some(ailment) => ailment.with(format!("before the client left: {}", outcome.what)),
-        None => outcome,
+    Ok(match server.health()? {
+        Err(ailment) => ailment.with(format!("before the client left: {}", outcome.what)),
+        Ok(line) => outcome.with(line),
     })
 }
 

@@ -24,13 +24,17 @@ pub(in crate::examine) const CHECK: Check = Check {
 };
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    if let Some(outcome) = exam.speaks_first()? {
+        return Ok(outcome);
+    }
     let (is_single_use, shape) = (exam.is_single_use()?, exam.shape()?);
     let server = exam.start()?;
     let protocol = server.protocol.clone();
     let one = protocol.request.clone();
     let two = if protocol.is_fibonacci { b"20\n".to_vec() } else { one.clone() };
     let mut client = server.connect_accepted()?;
-    client.send(&[one, two].concat())?;
+    let both = [one, two].concat();
+    client.send(&both)?;
     let answer = reply(&server, &mut client, server.patience)?;
     client.close();
     let outcome = match shape {
@@ -48,10 +52,11 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         }
         _ => silence(&answer),
     };
+    let outcome = outcome.with(format!("{} is answered with {}", quoted(&both), answer.words()));
     if outcome.verdict == Verdict::Fail || is_single_use {
         return Ok(outcome);
     }
-    Ok(server.ailment()?.unwrap_or(outcome))
+    server.if_well(outcome)
 }
 
 /// How long the answer to one request is.
@@ -100,7 +105,8 @@ mod tests {
     #[test]
     fn what_two_answers_are() {
         let judge = |shape, bytes: &[u8]| {
-            fibonacci(shape, &Answer { bytes: bytes.to_vec(), end: End::Eof }).verdict
+            let answer = Answer { bytes: bytes.to_vec(), end: End::Eof, is_tcp: true };
+            fibonacci(shape, &answer).verdict
         };
         for bytes in [&b"55\n6765\n"[..], b"55\x006765", b"55", b"55\nerror: x", b"error: no\n"] {
             assert_eq!(judge(Shape::OneShot, bytes), Verdict::Pass, "{}", quoted(bytes));

@@ -35,19 +35,24 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(Outcome::not_applicable("it serves once"));
     }
     let mut server = exam.start()?;
+    let (mut sent, mut anew, mut health) = (0, 0, None);
     for (number, batch) in inputs().chunks(TOGETHER).enumerate() {
         // What clients leave behind is group E's; a look at so many tasks would only take long.
         if exam.starts_anew() && server.tasks().len() > MANY {
             drop(server);
             server = exam.start()?;
+            anew += 1;
         }
         for input in batch {
             if !send(&server, input)? {
                 break;
             }
+            sent += 1;
         }
         exam.until_started(&server)?;
-        if let Some(ailment) = server.ailment()? {
+        let well = server.health()?;
+        health = well.as_ref().ok().cloned();
+        if let Err(ailment) = well {
             let first = number * TOGETHER + 1;
             let last = first + batch.len() - 1;
             drop(server);
@@ -58,7 +63,16 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             }));
         }
     }
-    Ok(Outcome::pass(format!("{INPUTS} inputs survived, and the clients between them served")))
+    if sent < INPUTS {
+        let what = format!("{sent} of {INPUTS} inputs could be sent: others were not connected");
+        return Err(Trouble::Broken(what));
+    }
+    let what = format!("{INPUTS} inputs survived, and the clients between them served");
+    let anew = (anew > 0).then(|| {
+        format!("started anew {anew} times, with more than {MANY} tasks left: see group E")
+    });
+    let health = health.map(|line| format!("in the end: {line}"));
+    Ok(Outcome::pass(what).with_all(anew).with_all(health))
 }
 
 /// What the first of some inputs does that does harm by itself.

@@ -1,7 +1,8 @@
 //! D10: connections that are reset.
 
 use super::{
-    Deed, beginning, computing, reset, survives, until_computed, until_computing, until_read,
+    Deed, beginning, computing, left_out, reset, survives, until_computed, until_computing,
+    until_read,
 };
 use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
@@ -25,19 +26,23 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if exam.is_single_use()? {
         return Ok(Outcome::not_applicable("it serves once"));
     }
+    if let Some(outcome) = exam.speaks_first()? {
+        return Ok(outcome);
+    }
     let heavy = computing(exam)?;
     let at_once = |server: &Server| reset(server, server.connect_accepted()?);
-    let midway = |server: &Server| {
-        let Some(half) = beginning(&server.protocol) else { return Ok(()) };
+    let half = beginning(&exam.protocol(true)).map(<[u8]>::to_vec);
+    let midway = |server: &Server, half: &[u8]| {
         let client = server.connect_accepted()?;
         client.send(half)?;
         until_read(server, &client)?;
         reset(server, client)
     };
-    let mut deeds: Vec<Deed<'_>> = vec![
-        (String::from("a reset at once"), Box::new(at_once)),
-        (String::from("a reset in mid-request"), Box::new(midway)),
-    ];
+    let mut deeds: Vec<Deed<'_>> = vec![(String::from("a reset at once"), Box::new(at_once))];
+    if let Some(half) = &half {
+        let deed = move |server: &Server| midway(server, half);
+        deeds.push((String::from("a reset in mid-request"), Box::new(deed)));
+    }
     if let Some(heavy) = &heavy {
         let waiting = move |server: &Server| {
             let client = server.connect_accepted()?;
@@ -48,5 +53,5 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         };
         deeds.push((String::from("a reset while the answer is computed"), Box::new(waiting)));
     }
-    survives(exam, &deeds)
+    Ok(survives(exam, &deeds)?.with_all(left_out(half.is_some(), heavy.is_some())))
 }

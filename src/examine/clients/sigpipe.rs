@@ -7,7 +7,7 @@ use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::linux::tcp_info::TCP_CLOSE_WAIT;
 use crate::posix::signal::SIGPIPE;
 use crate::report::Verdict;
-use crate::subject::watch;
+use crate::subject::{Inetd, watch};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D12",
@@ -30,23 +30,28 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if exam.is_single_use()? {
         return Ok(Outcome::not_applicable("it serves once"));
     }
+    if let Some(outcome) = exam.speaks_first()? {
+        return Ok(outcome);
+    }
     let heavy = computing(exam)?;
     let server = exam.start()?;
     // Of inetd's own nobody asks.
-    let disposition = if exam.plan.by_inetd { None } else { disposition(server.pid()) };
+    let is_inetds = exam.plan.by_inetd == Some(Inetd::Nowait);
+    let disposition = if is_inetds { None } else { disposition(server.pid()) };
     let before = server.processes();
     match &heavy {
         Some(heavy) => while_computing(&server, heavy)?,
         None => while_stopped(&server)?,
     }
-    if let Some(ailment) = server.ailment()? {
-        return Ok(ailment.with_all(disposition));
-    }
+    let health = match server.health()? {
+        Ok(line) => line,
+        Err(ailment) => return Ok(ailment.with_all(disposition)),
+    };
     let lost: Vec<u32> =
         before.iter().copied().filter(|pid| !server.processes().contains(pid)).collect();
     let Some(worker) = lost.first() else {
         let what = "the server lives, and the next client is answered";
-        return Ok(Outcome::pass(what).with_all(disposition));
+        return Ok(Outcome::pass(what).with_all(disposition).with(health));
     };
     let is_replaced = server.until(|| Ok(server.processes().len() >= before.len()))?;
     let (verdict, then) = if is_replaced {

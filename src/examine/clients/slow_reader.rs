@@ -71,12 +71,12 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         } else {
             Outcome::pass("the others are served beside it")
         };
-        return Ok(server.ailment()?.unwrap_or(outcome.with_all(held).with(line)));
+        return server.if_well(outcome.with_all(held).with(line));
     }
-    let must = design.is_pool_or_iterative() && design.workers <= 1;
-    let verdict = if must { Verdict::ByDesign } else { Verdict::Fail };
+    let reason = design.one_at_a_time().filter(|_| design.workers <= 1);
+    let verdict = if reason.is_some() { Verdict::ByDesign } else { Verdict::Fail };
     let what = format!("beside one who does not read a good client is {}", found.words());
-    let outcome = Outcome::new(verdict, what).with_all(held).with(line);
+    let outcome = Outcome::new(verdict, what).with_all(reason).with_all(held).with(line);
     if verdict == Verdict::Fail {
         return Ok(outcome);
     }

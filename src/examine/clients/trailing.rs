@@ -25,6 +25,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if exam.shape()? == Shape::Persistent {
         return Ok(Outcome::not_applicable("what follows a request is the next one"));
     }
+    if let Some(outcome) = exam.speaks_first()? {
+        return Ok(outcome);
+    }
     let is_single_use = exam.is_single_use()?;
     let server = exam.start()?;
     let mut client = server.connect_accepted()?;
@@ -50,5 +53,6 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         _ => {
             Outcome::fail(format!("\"extra\" behind the request: the answer is {}", answer.words()))
         }
-    })
+    }
+    .with(format!("the client gets {}", answer.words())))
 }

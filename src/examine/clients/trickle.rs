@@ -1,12 +1,14 @@
 //! D2: a client that never comes to the end of its request.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::until_read;
-use crate::examine::server::{Probe, Server};
+use crate::examine::server::Probe;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
-use crate::subject::watch::Doing;
+use crate::subject::limit::{Limit, limit};
+use crate::subject::watch::Task;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D2",
@@ -42,14 +44,14 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let bytes = if server.protocol.is_fibonacci {
         vec![b'0'; BYTES]
     } else {
-        request[..request.len() - 1].to_vec()
+        request.split_last().map_or_else(Vec::new, |(_, most)| most.to_vec())
     };
     if bytes.is_empty() {
         return Ok(Outcome::not_applicable("a request of one byte has no pieces"));
     }
     let mut client = server.connect_accepted()?;
     let begun = Instant::now();
-    let mut limits: Vec<(Duration, u64)> = Vec::new();
+    let mut limits = Limits::default();
     let mut probe = None;
     let mut beside = Probe::Right;
     let mut is_cut = false;
@@ -69,13 +71,10 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             }
         }
         let at = begun.elapsed();
-        if beside == Probe::Right
-            && server.until_at_rest()?
-            && let Some(limit) = time_limit(&server)
-        {
-            limits.push((at, limit));
+        if beside == Probe::Right && server.until_at_rest()? {
+            limits.look(at, &server.tasks());
         }
-        if runs_down(&limits) {
+        if limits.running_down().is_some() {
             break;
         }
         let due = WHOLE.mul_f64((number + 1) as f64 / bytes.len() as f64);
@@ -104,29 +103,58 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(Outcome::not_applicable("it does not wait for the whole request: see D4"));
     } else if is_cut {
         Outcome::pass(format!("cut after {seconds:.1} s: {}", answer.words()))
-    } else if let (true, Some((_, limit))) = (runs_down(&limits), limits.last()) {
+    } else if let Some((limit, name)) = limits.running_down() {
         let what = "there is a deadline for the whole request: each byte leaves less of it";
-        let line = format!("the loop waits with a time limit of {:.1} s then", *limit as f64 / 1e3);
-        Outcome::pass(what).with(line)
+        let seconds = limit as f64 / 1e3;
+        Outcome::pass(what)
+            .with(format!("it waits with a time limit of {seconds:.1} s then ({name})"))
     } else {
         let what = format!("after {seconds:.1} s the unfinished request is still waited for");
-        Outcome::new(Verdict::Weak, what)
+        Outcome::new(Verdict::Weak, what).with_all(limits.unseen())
     };
     Ok(outcome.with_all(stalled).with_all(held))
 }
 
-/// The shortest time limit, in milliseconds, with which a task waits for events.
-fn time_limit(server: &Server) -> Option<u64> {
-    let limit = |doing: Doing| {
-        let Doing::Blocked(call) = doing else { return None };
-        let limit = match call.name()? {
-            "epoll_wait" | "epoll_pwait" => call.args[3],
-            "poll" => call.args[2],
-            _ => return None,
-        };
-        u64::try_from(limit as i32).ok()
-    };
-    server.tasks().iter().filter_map(|task| limit(task.doing())).min()
+/// The time limits with which tasks wait, as they were seen.
+#[derive(Default)]
+struct Limits {
+    /// Of each task: when, and how many milliseconds.
+    seen: BTreeMap<u32, Vec<(Duration, u64)>>,
+    /// What says so, by the last look.
+    names: BTreeMap<u32, &'static str>,
+    /// What says how long a task waits, and can't be read.
+    hidden: BTreeSet<&'static str>,
+}
+
+impl Limits {
+    fn look(&mut self, at: Duration, tasks: &[Task]) {
+        for task in tasks {
+            match limit(task) {
+                Some(Limit::After(time, name)) => {
+                    self.seen.entry(task.tid).or_default().push((at, time.as_millis() as u64));
+                    self.names.insert(task.tid, name);
+                }
+                Some(Limit::Unseen(name)) => {
+                    self.hidden.insert(name);
+                }
+                Some(Limit::Never) | None => {}
+            }
+        }
+    }
+
+    /// The last limit of a task that waits shorter and shorter, and what says so.
+    fn running_down(&self) -> Option<(u64, &'static str)> {
+        let (tid, limits) = self.seen.iter().find(|(_, limits)| runs_down(limits))?;
+        let (_, last) = limits.last()?;
+        Some((*last, self.names.get(tid)?))
+    }
+
+    /// What could not be seen: a deadline may stand there.
+    fn unseen(&self) -> impl Iterator<Item = String> {
+        self.hidden.iter().map(|name| {
+            format!("whether a deadline runs down could not be seen: the time limit of {name} can't be read here")
+        })
+    }
 }
 
 /// Whether a time limit becomes shorter as time passes, about as fast.

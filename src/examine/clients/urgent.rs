@@ -22,15 +22,15 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if exam.is_single_use()? {
         return Ok(Outcome::not_applicable("it serves once"));
     }
+    if let Some(outcome) = exam.speaks_first()? {
+        return Ok(outcome);
+    }
     let server = exam.start()?;
     let mut client = server.connect_accepted()?;
     client.send_urgent(b'!')?;
     client.send(&server.protocol.request)?;
     let answer = reply(&server, &mut client, server.patience)?;
     client.close();
-    if let Some(ailment) = server.ailment()? {
-        return Ok(ailment);
-    }
     let own = format!("who sent it gets {}", answer.words());
-    Ok(Outcome::pass("the next client is answered, and the server sleeps").with(own))
+    server.if_well(Outcome::pass("the next client is answered, and the server sleeps").with(own))
 }

@@ -8,7 +8,8 @@ use crate::report::Verdict;
 pub(in crate::examine) const CHECK: Check = Check {
     id: "A3",
     name: "backlog",
-    does: "reads the backlog from the kernel's table, stops the server, and connects until no more clients are taken",
+    does: "reads the backlog from the kernel's table; where one socket listens, with a backlog of at most 256 and in a network of its \
+           own, stops the server and connects until no more clients are taken",
     sees: "the row's backlog and queue, and the network's count of overflows",
     matters: "a client that comes when the queue is full is not answered at all: it sends its SYN again after a second, \
               then two, and calls the server slow",
@@ -31,12 +32,18 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             Verdict::Info,
             format!("{} sockets listen, each with a backlog", rows.len()),
         )
-        .with_all(rows.iter().map(|row| format!("backlog {}", row.idiag_wqueue))));
+        .with_all(rows.iter().map(|row| format!("backlog {}", row.idiag_wqueue)))
+        .with("not filled: which of several queues a client comes into is the kernel's choice"));
     };
     let backlog = row.idiag_wqueue;
     let outcome = Outcome::new(Verdict::Info, format!("the backlog is {backlog}"));
-    if backlog > LARGE || !exam.plan.is_alone() {
-        return Ok(outcome);
+    if !exam.plan.is_alone() {
+        let line =
+            "not filled: without a network of its own other servers' overflows are counted too";
+        return Ok(outcome.with(line));
+    }
+    if backlog > LARGE {
+        return Ok(outcome.with(format!("not filled: it has room for more than {LARGE} clients")));
     }
     let before = overflows()?;
     let (queued, clients) = server.while_stopped(|| {

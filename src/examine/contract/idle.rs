@@ -39,6 +39,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     Ok(match (polls, kind) {
         (true, Kind::Nonblocking) => {
             Outcome::new(Verdict::ByDesign, "it wakes up to look, many times a second")
+                .with("who asks all clients in turn, without a call that waits for any of them, has to come back")
         }
         (true, _) => Outcome::new(Verdict::Weak, "it wakes up to look, many times a second"),
         (false, _) => Outcome::pass("it sleeps"),

@@ -1,13 +1,16 @@
 //! A1: it listens, and answers.
 
-use crate::examine::server::Probe;
+use crate::examine::inetd::Life;
+use crate::examine::server::{Probe, Server};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
+use crate::report::Verdict;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "A1",
     name: "ready",
-    does: "starts the server, waits until the kernel lists a socket of its own on its port, and asks once",
-    sees: "the row in the kernel's table of sockets, and the answer",
+    does: "starts the server, waits until the kernel lists a socket of its own on its port, and asks once; one that inetd starts \
+           with its socket (--inetd=wait) is started by that",
+    sees: "the row in the kernel's table of sockets, and the answer; of one that ends after it, its status",
     matters: "whoever starts a server has to know when it can be asked; to connect until that works is a guess, and \
               uses a server up that serves once",
     remedy: "socket, bind, listen; then answer requests on the port that was given",
@@ -21,6 +24,9 @@ pub(in crate::examine) const CHECK: Check = Check {
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let server = exam.start()?;
     let what = if server.is_tcp { "listens on" } else { "is bound to" };
+    if server.is_started_again() {
+        return started(exam, &server, &format!("inetd {what} {}", server.addr));
+    }
     let row = format!("process {} {what} {}", server.pid(), server.addr);
     Ok(match server.probe()? {
         Probe::Right => Outcome::pass(format!("{what} {}, and answers", server.addr)).with(row),
@@ -32,4 +38,29 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             .with(row)
             .with_all(server.scene()),
     })
+}
+
+/// The socket is inetd's, which has it before anybody is started: that it is there says nothing of the server.
+fn started(exam: &Exam, server: &Server, row: &str) -> Result<Outcome, Trouble> {
+    let probe = server.probe()?;
+    let pid = server.pid();
+    let has_ended =
+        exam.life() != Some(Life::Lasting) && server.until(|| Ok(!server.ends().is_empty()))?;
+    let end = server.ends().last().copied().filter(|_| has_ended);
+    let line = match end {
+        Some(end) => {
+            format!("it is started by the first request, and has ended after it ({})", end.status)
+        }
+        None => format!("it is started by the first request, as process {pid}, and stays"),
+    };
+    let outcome = match (probe, end) {
+        (Probe::Right, Some(end)) if !end.is_ordinary() => {
+            let what =
+                format!("{row}; it answers, and then says that it has failed ({})", end.status);
+            Outcome::new(Verdict::Weak, what)
+        }
+        (Probe::Right, _) => Outcome::pass(format!("{row}, and it answers")),
+        (probe, _) => Outcome::fail(format!("{row}; a good request is {}", probe.words())),
+    };
+    Ok(outcome.with(line).with_all(server.scene()))
 }

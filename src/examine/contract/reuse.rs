@@ -8,6 +8,7 @@ use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::linux::sock_diag::state;
 use crate::linux::tcp_info::TCP_TIME_WAIT;
 use crate::posix::signal::{SIGKILL, SIGTERM};
+use crate::subject;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "A4",
@@ -68,7 +69,12 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     drop(server);
     match exam.restart() {
         Ok(_again) => Ok(Outcome::pass("it can be started again at once").with(row)),
-        Err(trouble) if trouble.is_interrupt() => Err(trouble),
+        // Not its doing.
+        Err(
+            trouble @ (Trouble::Call(_)
+            | Trouble::Blocked(_)
+            | Trouble::Subject(subject::Trouble::Start(..) | subject::Trouble::Call(_))),
+        ) => Err(trouble),
         Err(trouble) => Ok(Outcome::fail(format!("the second start: {trouble}")).with(row)),
     }
 }

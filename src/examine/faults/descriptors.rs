@@ -47,19 +47,23 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         let what = "clients are served though there is no descriptor left";
         return Err(Trouble::Broken(String::from(what)));
     };
-    let spins = server.spins()?;
+    let (meanwhile, spins) = match server.rest()? {
+        Ok(line) => (Some(format!("with no descriptor left: {line}")), None),
+        Err(spins) => (None, Some(spins)),
+    };
     lowered.restore(&server)?;
     convalesces(&server)?;
-    let ailment = server.ailment()?;
-    Ok(match (spins, ailment) {
-        (None, None) => {
+    Ok(match (spins, server.health()?) {
+        (None, Ok(after)) => {
             Outcome::pass(format!("{how}; it sleeps meanwhile, and goes on after that"))
+                .with_all(meanwhile)
+                .with(format!("after that: {after}"))
         }
-        (Some(spins), None) => {
+        (Some(spins), Ok(_)) => {
             let what = format!("with no descriptor left {}", spins.what);
             Outcome::fail(what).with_all(spins.evidence).with("it goes on after that")
         }
-        (spins, Some(ailment)) => {
+        (spins, Err(ailment)) => {
             let what = format!("there are descriptors again, and {}", ailment.what);
             Outcome::fail(what).with_all(ailment.evidence).with_all(spins.map(|spins| spins.what))
         }

@@ -2,7 +2,7 @@
 
 use crate::examine::client::{Client, End};
 use crate::examine::clients::{
-    Deed, beginning, computing, survives, until_computed, until_computing, until_read,
+    Deed, beginning, computing, left_out, survives, until_computed, until_computing, until_read,
 };
 use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
@@ -29,23 +29,28 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if exam.is_single_use()? {
         return Ok(Outcome::not_applicable("it serves once"));
     }
+    if let Some(outcome) = exam.speaks_first()? {
+        return Ok(outcome);
+    }
     let heavy = computing(exam)?;
     let at_once = |server: &Server| {
         let client = server.connect_accepted()?;
         server.settles()?;
         end(server, client)
     };
-    let midway = |server: &Server| {
-        let Some(half) = beginning(&server.protocol) else { return Ok(()) };
+    let half = beginning(&exam.protocol(true)).map(<[u8]>::to_vec);
+    let midway = |server: &Server, half: &[u8]| {
         let client = server.connect_accepted()?;
         client.send(half)?;
         until_read(server, &client)?;
         end(server, client)
     };
-    let mut deeds: Vec<Deed<'_>> = vec![
-        (String::from("the end of a silent client's connection"), Box::new(at_once)),
-        (String::from("the end of one in mid-request"), Box::new(midway)),
-    ];
+    let mut deeds: Vec<Deed<'_>> =
+        vec![(String::from("the end of a silent client's connection"), Box::new(at_once))];
+    if let Some(half) = &half {
+        let deed = move |server: &Server| midway(server, half);
+        deeds.push((String::from("the end of one in mid-request"), Box::new(deed)));
+    }
     if let Some(heavy) = &heavy {
         let waiting = move |server: &Server| {
             let client = server.connect_accepted()?;
@@ -57,7 +62,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         deeds
             .push((String::from("the end of one while the answer is computed"), Box::new(waiting)));
     }
-    survives(exam, &deeds)
+    Ok(survives(exam, &deeds)?.with_all(left_out(half.is_some(), heavy.is_some())))
 }
 
 /// Has the kernel end the server's side of a connection.

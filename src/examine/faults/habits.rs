@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 
+use crate::examine::design::Kind;
 use crate::examine::server::{Probe, Server};
 use crate::examine::{Exam, Trouble};
 use crate::posix::sys_socket::MSG_NOSIGNAL;
@@ -21,6 +22,7 @@ pub(super) const WAIT: &[&str] =
 pub(in crate::examine) const MAKE: &[&str] = &["fork", "vfork", "clone", "clone3"];
 /// Further calls on a client's socket, and on who has it.
 const OTHER: &[&str] = &[
+    "close",
     "shutdown",
     "setsockopt",
     "getsockopt",
@@ -101,7 +103,7 @@ impl Habits {
         // what, all but the standard ones may be.
         let is_clients = |fd: c_int| if fds.is_empty() { fd > 2 } else { fds.contains(&fd) };
         calls.retain(|call| {
-            let is_io = [RECEIVE, SEND].concat().contains(&call.sysno.name());
+            let is_io = [RECEIVE, SEND, &["close"]].concat().contains(&call.sysno.name());
             !is_io || is_clients(call.args[0] as c_int)
         });
         Ok(Self { calls })
@@ -139,6 +141,16 @@ impl Habits {
             }
         }
         found
+    }
+
+    /// Which design makes such calls, if they say so, and what says it.
+    pub(in crate::examine) fn design(&self) -> Option<(Kind, String)> {
+        for (kind, thread) in [(Kind::Forked, false), (Kind::Threaded, true)] {
+            if let Some(call) = self.making(thread).first() {
+                return Some((kind, format!("it calls {call} for each client")));
+            }
+        }
+        None
     }
 
     /// Those that made a thread, or those that made a process, each once.

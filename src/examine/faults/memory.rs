@@ -1,7 +1,7 @@
 //! F12: a limit of memory.
 
 use super::limits::{Lowered, served_once};
-use super::tasks::{one_more, recovered};
+use super::tasks::{SPARE, occupied, one_more, recovered};
 use crate::examine::design::Kind;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::sys_resource::RLIMIT_AS;
@@ -33,27 +33,35 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(Outcome::not_applicable("it makes no thread for a client"));
     }
     let server = served_once(exam)?;
+    let Some((mut held, made)) = occupied(&server)? else {
+        return Ok(Outcome::not_applicable(SPARE));
+    };
     let lowered = Lowered::to(&server, RLIMIT_AS, |pid| watch::size(pid, "VmSize"))?;
-    let mut held = Vec::new();
+    let most = held.len() + MOST;
     let refused = loop {
-        let (client, got) = one_more(&server)?;
+        let (client, got) = one_more(&server, &mut held)?;
         if !got || server.ended().is_some() {
             break client;
         }
+        if held.is_empty() {
+            let what =
+                "it has one client at a time, whose thread takes the stack of the one before";
+            return Ok(Outcome::not_applicable(what));
+        }
         held.extend(client);
-        if held.len() == MOST {
+        if held.len() >= most {
             let what = format!("{MOST} threads were made though there is no memory for them");
             return Err(Trouble::Broken(what));
         }
     };
     if let Some(status) = server.ended() {
-        return Ok(server.died(status).with("there was no memory for one more thread"));
+        return Ok(server.died(status).with(made).with("there was no memory for one more thread"));
     }
     let spins = server.spins()?;
     lowered.restore(&server)?;
     drop(held);
     if let Some(spins) = spins {
-        return Ok(spins.with("while there was no memory for one more thread"));
+        return Ok(spins.with(made).with("while there was no memory for one more thread"));
     }
-    recovered(&server, refused)
+    Ok(recovered(&server, refused)?.with(made))
 }

@@ -15,6 +15,7 @@ pub(super) mod tasks;
 pub(super) mod thread;
 pub(super) mod torture;
 pub(super) mod transfer;
+mod worker;
 
 use std::ffi::c_int;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ use super::design::Kind;
 use super::server::{Probe, Server};
 use super::{Exam, Outcome, Trouble};
 use crate::report::Verdict;
-use crate::subject::gate::{Fault, Only, Sysno, Tap};
+use crate::subject::gate::{Call, Fault, Only, Sysno, Tap};
 use crate::subject::watch;
 
 pub(super) use habits::Habits;
@@ -102,15 +103,13 @@ fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt
     tap.disarm();
     if tap.fired() == 0 {
         return match server.ended() {
-            Some(status) => {
-                let what = format!("the server ended before any call had failed ({status})");
-                Err(Trouble::Broken(what))
+            Some(ending) => {
+                Err(Trouble::Died(server.died(ending).with("no call had failed until then")))
             }
             None => Ok(Felt::Nothing),
         };
     }
-    let failed = tap.log(since).calls.into_iter().find(|call| call.errno != 0);
-    let line = failed.map_or_else(String::new, |call| {
+    let line = failed(tap, since).map_or_else(String::new, |call| {
         format!("{} of task {} failed with {}", call.sysno, call.tid, blow.errno)
     });
     server.log.say(&line);
@@ -127,8 +126,15 @@ fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt
     if is_pool && let Some(loss) = loss(server, &before)? {
         return Ok(Felt::Harm(loss.with(line)));
     }
+    // What it does late is not to be met by the next blow.
+    server.until_awake()?;
     server.settles()?;
     Ok(Felt::Survived)
+}
+
+/// The first call that has failed at the gate since then.
+fn failed(tap: &Tap, since: u64) -> Option<Call> {
+    tap.log(since).calls.into_iter().find(|call| call.errno != 0)
 }
 
 /// Whether there is nothing to be waited for any more.
@@ -204,37 +210,78 @@ fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
     let begun = Instant::now();
     let mut well: Option<(Server, Tap)> = None;
     let mut harmed: Vec<(String, Outcome)> = Vec::new();
+    let mut survived: Vec<(&str, Vec<String>)> = Vec::new();
     let mut tried = 0;
     for blow in blows {
         if !harmed.is_empty() && begun.elapsed() > ENOUGH {
             break;
         }
-        let (mut is_fresh, (mut server, mut tap)) = match well.take() {
-            Some(well) => (false, well),
-            None => (true, fresh()?),
-        };
         tried += 1;
-        let felt = loop {
-            match strike(&server, &tap, blow, is_pool)? {
-                // One that has been through much may have its clients on other descriptors.
-                Felt::Nothing if !is_fresh => {
-                    is_fresh = true;
-                    drop(server);
-                    (server, tap) = fresh()?;
-                }
-                felt => break felt,
-            }
-        };
+        let (felt, call) = strike_once(&mut well, fresh, blow, is_pool)?;
         match felt {
             Felt::Nothing => {
                 let what = format!("the call that was to fail was never made: {}", blow.name());
                 return Err(Trouble::Broken(what));
             }
-            Felt::Survived => well = Some((server, tap)),
+            Felt::Survived => {
+                if let Some(call) = call {
+                    note(&mut survived, call, blow.errno);
+                }
+            }
             Felt::Harm(harm) => harmed.push((blow.name(), harm)),
         }
     }
-    Ok(verdict(harmed, tried, blows.len()))
+    let outcome = verdict(harmed, tried, blows.len());
+    if outcome.verdict != Verdict::Pass {
+        return Ok(outcome);
+    }
+    let lines = survived.iter().map(|(call, all)| format!("{call} failed with {}", all.join(", ")));
+    let health = match &well {
+        Some((server, _)) => server.rest()?.ok(),
+        None => None,
+    };
+    Ok(outcome.with_all(lines).with_all(health.map(|line| format!("in the end: {line}"))))
+}
+
+/// Adds an error, and the task whose call it was, to those of the same call.
+fn note(all: &mut Vec<(&'static str, Vec<String>)>, call: Call, errno: &str) {
+    let line = format!("{errno} (task {})", call.tid);
+    let name = call.sysno.name();
+    match all.iter_mut().find(|(other, _)| *other == name) {
+        Some((_, lines)) => lines.push(line),
+        None => all.push((name, vec![line])),
+    }
+}
+
+/// Makes a call fail, of the server that is well, or of a fresh one; which is kept if it is well still; the call that has failed, too.
+fn strike_once(
+    well: &mut Option<(Server, Tap)>,
+    fresh: impl Fn() -> Result<(Server, Tap), Trouble>,
+    blow: &Blow,
+    is_pool: bool,
+) -> Result<(Felt, Option<Call>), Trouble> {
+    let (mut is_fresh, (mut server, mut tap)) = match well.take() {
+        Some(well) => (false, well),
+        None => (true, fresh()?),
+    };
+    let mut since = tap.log(0).next();
+    let felt = loop {
+        match strike(&server, &tap, blow, is_pool)? {
+            // One that has been through much may have its clients on other descriptors.
+            Felt::Nothing if !is_fresh => {
+                is_fresh = true;
+                drop(server);
+                (server, tap) = fresh()?;
+                since = tap.log(0).next();
+            }
+            felt => break felt,
+        }
+    };
+    let call = failed(&tap, since);
+    if !matches!(felt, Felt::Harm(_)) {
+        *well = Some((server, tap));
+    }
+    Ok((felt, call))
 }
 
 /// Which calls some blows make fail.

@@ -46,7 +46,14 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             Some(harm) => harmed.push((name.to_owned(), harm)),
         }
     }
-    Ok(super::verdict(harmed, storms.len(), storms.len()))
+    let outcome = super::verdict(harmed, storms.len(), storms.len());
+    Ok(match well {
+        Some(server) if outcome.verdict == Verdict::Pass => match server.rest()? {
+            Ok(line) => outcome.with(format!("in the end: {line}")),
+            Err(spins) => spins,
+        },
+        _ => outcome,
+    })
 }
 
 /// What harm a storm does.

@@ -1,25 +1,28 @@
 //! F10: every call of one request fails, with every error that it may have.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{
     ACCEPT, Blow, Errno, Felt, MAKE, RECEIVE, Right, SEND, WAIT, behind, calls_of, excluded,
-    strike, verdict,
+    strike_once, verdict,
 };
 use crate::examine::design::Kind;
+use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::error::{
-    EAGAIN, ECONNABORTED, ECONNRESET, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOTCONN, EPIPE,
+    EAGAIN, ECONNABORTED, ECONNRESET, EINTR, EIO, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOTCONN, EPIPE,
     EPROTO, ETIMEDOUT,
 };
 use crate::report::Verdict;
-use crate::subject::gate::Only;
+use crate::subject::gate::{Only, Tap};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "F10",
     name: "torture",
-    does: "makes each call of one request fail, with each error that its manual page has for it, a fresh server every time, until \
-           all were tried or five seconds are over",
+    does: "makes each call of one request fail, accept() and recv() to fork() and close(), with each error that its manual page \
+           has for it and a server can meet, one after the other; a server that has come to harm is started anew; until all \
+           were tried or thirty seconds are over",
     sees: "whether the process lives and sleeps, and whether the next client is answered",
     matters: "what is hardly ever executed is hardly ever tested: the way out of an error",
     remedy: "look at what each call returns, and let its failure end that connection alone",
@@ -31,7 +34,9 @@ pub(in crate::examine) const CHECK: Check = Check {
 };
 
 /// For how long.
-const ENOUGH: Duration = Duration::from_secs(5);
+const ENOUGH: Duration = Duration::from_secs(30);
+
+const CLOSE: &[&str] = &["close"];
 
 /// Which errors each call may have.
 const ERRORS: &[(&[&str], &[Errno])] = &[
@@ -68,6 +73,7 @@ const ERRORS: &[(&[&str], &[Errno])] = &[
             ("ENOMEM", ENOMEM),
         ],
     ),
+    (CLOSE, &[("EINTR", EINTR), ("EIO", EIO)]),
     (WAIT, &[("EINTR", EINTR)]),
     (MAKE, &[("EAGAIN", EAGAIN), ("ENOMEM", ENOMEM)]),
     (&["shutdown", "getpeername"], &[("ENOTCONN", ENOTCONN)]),
@@ -82,39 +88,67 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     let blows = blows(exam)?;
     let is_pool = exam.design()?.kind == Kind::Preforked;
+    let calls = calls_of(&blows);
     let begun = Instant::now();
+    let mut well: Option<(Server, Tap)> = None;
     let mut harmed: Vec<(String, Outcome)> = Vec::new();
-    let (mut tried, mut felt) = (0, 0);
+    let (mut felt, mut unfelt) = (Vec::new(), Vec::new());
     for blow in &blows {
         if begun.elapsed() > ENOUGH {
             break;
         }
-        let (server, tap) = behind(exam, &calls_of(std::slice::from_ref(blow)))?;
-        tried += 1;
-        match strike(&server, &tap, blow, is_pool)? {
+        let (this, _) = strike_once(&mut well, || behind(exam, &calls), blow, is_pool)?;
+        match this {
             // It had to do with what the client did, or with the time.
-            Felt::Nothing => continue,
+            Felt::Nothing => {
+                unfelt.push(blow);
+                continue;
+            }
             Felt::Survived => {}
             // A worker that is replaced is no harm to others.
             Felt::Harm(harm) if harm.verdict == Verdict::Weak => {}
             Felt::Harm(harm) => harmed.push((blow.name(), harm)),
         }
-        felt += 1;
+        felt.push(blow);
     }
-    if felt == 0 {
+    if felt.is_empty() {
         return Err(Trouble::Broken(String::from("no call that was to fail was made again")));
     }
-    let outcome = if harmed.is_empty() {
-        Outcome::pass(format!("{felt} failures survived, and the next client served after each"))
+    Ok(judged(harmed, &felt, &unfelt, blows.len()))
+}
+
+/// What is said when of so many blows these were felt, and these not; no part of them is passed off as all.
+fn judged(harmed: Vec<(String, Outcome)>, felt: &[&Blow], unfelt: &[&Blow], of: usize) -> Outcome {
+    let left = of - felt.len() - unfelt.len();
+    let tried = format!("{} of {of} failures", felt.len());
+    let outcome = if !harmed.is_empty() {
+        verdict(harmed, felt.len(), felt.len()).with(format!("{tried} were tried"))
+    } else if left > 0 {
+        let what = format!("{tried} survived; {left} were not tried: the time was over");
+        Outcome::new(Verdict::Info, what)
     } else {
-        verdict(harmed, felt, felt)
+        Outcome::pass(format!("{tried} survived, and the next client served after each"))
     };
-    let left = blows.len() - tried;
-    Ok(if left == 0 {
-        outcome
-    } else {
-        outcome.with(format!("{left} of {} more were not tried: the time was over", blows.len()))
-    })
+    let rest = (left > 0)
+        .then(|| format!("{left} of {of} were not tried: {} s were over", ENOUGH.as_secs()));
+    let never = (!unfelt.is_empty())
+        .then(|| format!("not made again, and so not tried: {}", listed(unfelt)));
+    outcome.with(format!("tried: {}", listed(felt))).with_all(never).with_all(rest)
+}
+
+/// The calls of some blows, each with its errors.
+fn listed(blows: &[&Blow]) -> String {
+    let mut all: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for blow in blows {
+        for call in &blow.fault.calls {
+            let errors = all.entry(call.name()).or_default();
+            if !errors.contains(&blow.errno) {
+                errors.push(blow.errno);
+            }
+        }
+    }
+    let words = all.into_iter().map(|(call, errors)| format!("{call}: {}", errors.join(" ")));
+    words.collect::<Vec<_>>().join("; ")
 }
 
 /// All of them: of every call the first error before of any the second, so that most is known when the time is
@@ -123,7 +157,7 @@ fn blows(exam: &Exam) -> Result<Vec<Blow>, Trouble> {
     let habits = exam.habits()?;
     let mut ranked: Vec<(usize, Blow)> = Vec::new();
     for (names, errors) in ERRORS {
-        let is_io = names == &RECEIVE || names == &SEND;
+        let is_io = [RECEIVE, SEND, CLOSE].contains(names);
         let calls: Vec<_> = if is_io {
             let calls = habits.on_descriptors(names).into_iter();
             calls.map(|(call, fd)| (call, Only { fd: Some(fd), ..Only::default() })).collect()
@@ -138,4 +172,33 @@ fn blows(exam: &Exam) -> Result<Vec<Blow>, Trouble> {
     }
     ranked.sort_by_key(|(rank, _)| *rank);
     Ok(ranked.into_iter().map(|(_, blow)| blow).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subject::gate::Sysno;
+
+    #[test]
+    fn a_part_is_not_passed_off_as_all() {
+        let blow = |call, errno| {
+            let calls = Sysno::all(&[call]);
+            Blow::new(&calls, Only::default(), errno, Right::Nothing)
+        };
+        let blows = [blow("read", ("EINTR", EINTR)), blow("read", ("EAGAIN", EAGAIN))];
+        let last = blow("close", ("EIO", EIO));
+        let felt: Vec<&Blow> = blows.iter().collect();
+        let outcome = judged(Vec::new(), &felt, &[&last], 3);
+        assert_eq!(outcome.verdict, Verdict::Pass);
+        assert!(outcome.what.starts_with("2 of 3 failures survived"), "{outcome:?}");
+        let wanted = ["tried: read: EINTR EAGAIN", "not made again, and so not tried: close: EIO"];
+        assert_eq!(outcome.evidence, wanted);
+        let outcome = judged(Vec::new(), &felt, &[], 3);
+        assert_eq!(outcome.verdict, Verdict::Info);
+        assert!(outcome.what.ends_with("1 were not tried: the time was over"), "{outcome:?}");
+        let harm = vec![(last.name(), Outcome::fail("it spins"))];
+        let outcome = judged(harm, &felt, &[], 3);
+        assert_eq!(outcome.verdict, Verdict::Fail);
+        assert!(outcome.evidence.iter().any(|line| line.starts_with("1 of 3 were not tried")));
+    }
 }

@@ -26,6 +26,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if exam.is_single_use()? {
         return Ok(Outcome::not_applicable("it serves once"));
     }
+    if let Some(outcome) = exam.speaks_first()? {
+        return Ok(outcome);
+    }
     let design = exam.design()?;
     if !matches!(design.kind, Kind::Forked | Kind::ForkExec) {
         return Ok(Outcome::not_applicable(format!("no process is made for a client: {design}")));
@@ -65,7 +68,12 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let lines: Vec<String> = children.iter().filter_map(|&pid| holds(pid)).collect();
     let count = children.len();
     Ok(if lines.is_empty() {
+        let children: Vec<String> = children.iter().map(u32::to_string).collect();
+        let sockets: Vec<String> =
+            listening.iter().map(|inode| format!("socket:[{inode}]")).collect();
+        let (children, sockets) = (children.join(", "), sockets.join(", "));
         Outcome::pass(format!("none of {count} children has the listening socket"))
+            .with(format!("processes {children}: {sockets} is among the descriptors of none"))
     } else {
         let what = format!("{} of {count} children have the listening socket", lines.len());
         Outcome::fail(what).with_all(lines)

@@ -8,13 +8,14 @@ pub(super) mod memory;
 pub(super) mod threads;
 pub(super) mod zombies;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::log::Log;
 use super::server::{Probe, Server};
 use super::{Exam, Outcome, Trouble};
 use crate::linux::tcp_info::TCP_CLOSE_WAIT;
-use crate::subject::watch;
+use crate::subject::{Ends, watch};
 
 /// So many clients, twice; then so many more, twice, where something has grown: a heap or a pool that is filled by the
 /// first ones is full by then.
@@ -38,17 +39,12 @@ impl Ground {
     ///
     /// # Errors
     ///
-    /// [`Trouble::Blocked`] if the system hides what it has.
+    /// Those of starting and waiting.
     pub(super) fn start(exam: &Exam) -> Result<Self, Trouble> {
         let has_empty = exam.bears_empty()?;
         let server = exam.start()?;
         server.until_at_rest()?;
         let first = server.processes();
-        if watch::descriptors(server.pid()).is_empty() {
-            return Err(Trouble::Blocked(String::from(
-                "the system hides the server's descriptors: /proc/PID/fd",
-            )));
-        }
         Ok(Self { server, first, has_empty })
     }
 
@@ -72,9 +68,21 @@ impl Ground {
         Ok(())
     }
 
+    /// Whether the system hides the descriptors of those processes that were there first.
+    pub(super) fn hides(&self) -> bool {
+        self.first.iter().any(|&pid| watch::hides_descriptors(pid))
+    }
+
     /// The descriptors of those processes that were there first.
-    pub(super) fn descriptors(&self) -> u64 {
-        self.first.iter().map(|&pid| watch::descriptors(pid).len() as u64).sum()
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Blocked`] if the system hides them.
+    pub(super) fn descriptors(&self) -> Result<u64, Trouble> {
+        if self.hides() {
+            return Err(hidden(DESCRIPTORS));
+        }
+        Ok(self.first.iter().map(|&pid| watch::descriptors(pid).len() as u64).sum())
     }
 
     /// The threads besides each process's first.
@@ -103,15 +111,22 @@ impl Ground {
     }
 
     /// Of those processes that were there first: the areas of memory, and how large they are, in MiB.
-    pub(super) fn memory(&self) -> Vec<u64> {
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Blocked`] if the system hides the areas.
+    pub(super) fn memory(&self) -> Result<Vec<u64>, Trouble> {
+        if self.hides() {
+            return Err(hidden(AREAS));
+        }
         let sum = |of: &dyn Fn(u32) -> Option<u64>| {
             self.first.iter().filter_map(|&pid| of(pid)).sum::<u64>()
         };
-        vec![
+        Ok(vec![
             sum(&watch::areas),
             sum(&|pid| watch::size(pid, "VmSize")) >> 20,
             sum(&|pid| watch::size(pid, "VmRSS")) >> 20,
-        ]
+        ])
     }
 
     /// What there is, once it is no more than that, or the time for tidying up is over.
@@ -123,6 +138,14 @@ impl Ground {
         })?;
         Ok(found)
     }
+}
+
+/// What the system may hide of a server, and where it would be.
+const DESCRIPTORS: &str = "descriptors: /proc/PID/fd";
+const AREAS: &str = "areas of memory: /proc/PID/maps";
+
+fn hidden(what: &str) -> Trouble {
+    Trouble::Blocked(format!("the system hides the server's {what}"))
 }
 
 /// Counts what could be left behind.
@@ -140,8 +163,12 @@ pub(super) struct Growth {
     /// What the server was doing if it did not come to rest when something had grown: then no more clients came.
     spinning: Option<Vec<String>>,
     has_empty: bool,
+    /// Whether the system hides some of it: then that is counted as none.
+    is_hidden: bool,
     /// What the clients did and saw.
     transcript: Log,
+    /// The ends of those that were started by inetd for it.
+    pub(super) ends: Vec<Rc<Ends>>,
 }
 
 /// Of what there may be more and more.
@@ -172,11 +199,21 @@ impl Count {
             Self::Processes => "processes",
         }
     }
+
+    const fn hideable(self) -> Option<&'static str> {
+        match self {
+            Self::Descriptors => Some(DESCRIPTORS),
+            Self::Areas | Self::Mapped | Self::Used => Some(AREAS),
+            _ => None,
+        }
+    }
 }
 
 const EVERYTHING: Look = |ground| {
-    let mut counts = vec![ground.zombies(), ground.descriptors(), ground.threads()];
-    counts.extend(ground.memory());
+    let is_hidden = ground.hides();
+    let descriptors = if is_hidden { 0 } else { ground.descriptors()? };
+    let mut counts = vec![ground.zombies(), descriptors, ground.threads()];
+    counts.extend(if is_hidden { vec![0; 3] } else { ground.memory()? });
     counts.extend([ground.close_waits()?, ground.processes()]);
     Ok(counts)
 };
@@ -189,9 +226,14 @@ impl Growth {
     /// Those of the clients; [`Trouble::Broken`] if they are not served.
     pub(super) fn watch(exam: &Exam) -> Result<Self, Trouble> {
         let ground = Ground::start(exam)?;
-        let has_empty = ground.has_empty;
-        let mut growth =
-            Self { counts: Vec::new(), spinning: None, has_empty, transcript: exam.log() };
+        let mut growth = Self {
+            counts: Vec::new(),
+            spinning: None,
+            has_empty: ground.has_empty,
+            is_hidden: ground.hides(),
+            transcript: exam.log(),
+            ends: Vec::new(),
+        };
         ground.serve(FEW)?;
         growth.note(FEW, &EVERYTHING(&ground)?);
         ground.serve(FEW)?;
@@ -210,6 +252,11 @@ impl Growth {
         Ok(growth)
     }
 
+    pub(super) fn with_ends(mut self, ends: Vec<Rc<Ends>>) -> Self {
+        self.ends = ends;
+        self
+    }
+
     fn note(&mut self, clients: usize, found: &[u64]) {
         let mut counts = [0; Count::ALL];
         counts.iter_mut().zip(found).for_each(|(count, found)| *count = *found);
@@ -222,6 +269,7 @@ impl Growth {
         let before = self.counts.last().map_or([0; Count::ALL], |(_, counts)| *counts);
         let most = plus(&before, more as u64 / 4);
         let found = ground.settled(EVERYTHING, &most)?;
+        self.is_hidden |= ground.hides();
         self.note(clients, &found);
         Ok(found.iter().zip(&most).any(|(now, most)| now > most))
     }
@@ -279,12 +327,17 @@ impl Growth {
 ///
 /// # Errors
 ///
-/// Those of the clients; [`Trouble::Broken`] if they are not served.
+/// Those of the clients; [`Trouble::Broken`] if they are not served; [`Trouble::Blocked`] if the system hides these.
 fn judge(exam: &Exam, counts: &[Count]) -> Result<Outcome, Trouble> {
     if exam.is_single_use()? {
         return Ok(Outcome::not_applicable("it serves once"));
     }
     let growth = exam.growth()?;
+    if growth.is_hidden
+        && let Some(what) = counts.iter().find_map(|count| count.hideable())
+    {
+        return Err(hidden(what));
+    }
     exam.log().take_over(&growth.transcript);
     Ok(growth.judge(counts))
 }

@@ -38,7 +38,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return datagram(&server);
     }
     Ok(match super::ask(&server, OTHER)? {
-        Probe::Right => Outcome::pass(format!("{OTHER} is answered like the others")),
+        Probe::Right => Outcome::pass(format!("{OTHER} is answered like the others"))
+            .with(format!("asked at {OTHER}:{}: the right answer", server.addr.port())),
         other => Outcome::fail(format!("a good request at {OTHER} is {}", other.words()))
             .with_all(server.scene()),
     })
@@ -56,13 +57,14 @@ fn datagram(server: &Server) -> Result<Outcome, Trouble> {
     Ok(match heard {
         None => Outcome::fail(format!("a good request at {OTHER} is not answered"))
             .with_all(server.scene()),
-        Some((_, from)) if from == asked => Outcome::pass(format!("{OTHER} is asked, and answers")),
+        Some((_, from)) if from == asked => Outcome::pass(format!("{OTHER} is asked, and answers"))
+            .with(format!("asked {asked}, answered by {from}")),
         Some((_, from)) => {
             let what = format!(
                 "{OTHER} is asked, and {} answers: a connected client does not hear it",
                 from.ip()
             );
-            Outcome::new(Verdict::Weak, what)
+            Outcome::new(Verdict::Weak, what).with(format!("asked {asked}, answered by {from}"))
         }
     })
 }

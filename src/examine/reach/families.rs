@@ -2,12 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{ask, fresh, local, sockets};
+use super::{ask, fresh, sockets};
 use crate::examine::server::Probe;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::net::to_c;
 use crate::posix::sys_socket::{AF_INET6, SOCK_CLOEXEC, SOCK_DGRAM, bind, socket};
 use crate::report::Verdict;
+use crate::subject::own_ip;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "I1",
@@ -33,9 +34,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         .iter()
         .chain(&over6)
         .map(|row| match row.v6only {
-            Some(false) => format!("a socket is bound to {} port {port}, v6only off", local(row)),
-            Some(true) => format!("a socket is bound to {} port {port}, v6only on", local(row)),
-            None => format!("a socket is bound to {} port {port}", local(row)),
+            Some(false) => format!("a socket is bound to {} port {port}, v6only off", own_ip(row)),
+            Some(true) => format!("a socket is bound to {} port {port}, v6only on", own_ip(row)),
+            None => format!("a socket is bound to {} port {port}", own_ip(row)),
         })
         .collect();
     if !has_ipv6() {

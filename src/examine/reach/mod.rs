@@ -23,7 +23,9 @@ fn ask_at(server: &Server, addr: SocketAddr) -> Result<Probe, Trouble> {
     client.send(&server.protocol.request)?;
     Ok(match server.outcome(&mut client)? {
         // So is UDP refused: the port is closed there.
-        Probe::Wrong(Answer { bytes, end: End::Reset }) if bytes.is_empty() && !server.is_tcp => {
+        Probe::Wrong(Answer { bytes, end: End::Reset, .. })
+            if bytes.is_empty() && !server.is_tcp =>
+        {
             Probe::Refused
         }
         probe => probe,
@@ -37,16 +39,6 @@ fn sockets(server: &Server) -> Result<(Vec<inet_diag_msg>, Vec<inet_diag_msg>), 
 
 fn is_wildcard(row: &inet_diag_msg) -> bool {
     row.idiag_src == [0; 16]
-}
-
-/// A socket's local address.
-fn local(row: &inet_diag_msg) -> IpAddr {
-    if i32::from(row.idiag_family) == AF_INET {
-        let [a, b, c, d, ..] = row.idiag_src;
-        IpAddr::from([a, b, c, d])
-    } else {
-        IpAddr::from(row.idiag_src)
-    }
 }
 
 /// The server, or where the last request has used it up, a new one.

@@ -58,6 +58,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     let is_limited = census.held < CLIENTS;
     let rows = server.connections()?;
+    // All clients have one address.
     let accepted: HashSet<u16> = rows
         .iter()
         .filter(|row| row.idiag_inode != 0)

@@ -8,6 +8,7 @@ use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::linux::tcp_info::TCP_SYN_RECV;
 use crate::report::Verdict;
+use crate::subject::is_end;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "G2",
@@ -130,8 +131,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
 fn arrived(server: &Server, clients: &[Client]) -> Result<usize, Trouble> {
     let rows = server.connections()?;
     let is_there = |client: &&Client| {
-        let port = client.addr.port().to_be();
-        rows.iter().any(|row| row.idiag_dport == port && row.idiag_state != TCP_SYN_RECV)
+        rows.iter()
+            .any(|row| is_end(row, client.peer, client.addr) && row.idiag_state != TCP_SYN_RECV)
     };
     Ok(clients.iter().filter(is_there).count())
 }

@@ -24,7 +24,8 @@ fn room() -> Result<usize, Trouble> {
 
 /// Limits under which the server can have so many.
 fn limits(clients: usize) -> Limits {
-    Limits { descriptors: Some(clients as u64 + OTHERS), ..Limits::USUAL }
+    // A thread reserves 8 MiB for its stack, most of which it never uses.
+    Limits { descriptors: Some(clients as u64 + OTHERS), memory: 64 << 30, ..Limits::USUAL }
 }
 
 /// Why it can't have many clients at once, if it can't.

@@ -31,6 +31,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if let Some(why) = excluded(exam)? {
         return Ok(why);
     }
+    if let Some(outcome) = exam.speaks_first()? {
+        return Ok(outcome);
+    }
     let count = CLIENTS.min(room()?);
     if count < LEAST {
         return Err(Trouble::Blocked(format!(

@@ -8,7 +8,7 @@ use crate::examine::{Outcome, Trouble};
 use crate::net::Deadline;
 use crate::report::Verdict;
 use crate::subject::watch::{self, Doing, Task};
-use crate::subject::{Ending, last_line, wait_for};
+use crate::subject::{Ending, is_stopped, wait_for};
 
 /// What became of a good request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,9 @@ impl Probe {
         }
     }
 }
+
+/// So many looks in a row show that it sleeps.
+const IDLE: u32 = 10;
 
 /// For how long a server is watched that does not come to rest.
 const WATCH: Duration = Duration::from_millis(300);
@@ -83,19 +86,40 @@ impl Server {
                     return Ok(Probe::Wrong(answer));
                 }
             }
-            if sleep.is_long(self.is_at_rest()) && !client.is_told()? {
-                let answer = client.take()?;
-                return Ok(if answer.bytes.is_empty() {
-                    Probe::Stuck(self.stuck_with(client)?)
-                } else {
-                    Probe::Wrong(answer)
-                });
+            if self.is_long(&mut sleep) && !client.is_told()? {
+                return self.unanswered(client);
             }
+        }
+        // Who has slept until then, and may yet go on, is stuck for now.
+        if self.is_at_rest() && !client.is_told()? {
+            return self.unanswered(client);
         }
         Ok(Probe::Late)
     }
 
+    fn unanswered(&self, client: &mut Client) -> Result<Probe, Trouble> {
+        let answer = client.take()?;
+        Ok(if answer.bytes.is_empty() {
+            Probe::Stuck(self.stuck_with(client)?)
+        } else {
+            Probe::Wrong(answer)
+        })
+    }
+
+    /// That a process of it is stopped, if one is, and how to let it go on.
+    pub(super) fn stopped(&self) -> Option<String> {
+        let pid = self.processes().into_iter().find(|&pid| is_stopped(pid))?;
+        Some(format!(
+            "process {pid} is stopped (state T in /proc/{pid}/stat); `kill -CONT {pid}` lets it go on"
+        ))
+    }
+
     fn stuck_with(&self, client: &Client) -> Result<String, Trouble> {
+        if let Some(stopped) = self.stopped() {
+            client.say("is not answered: the server is stopped");
+            // Whoever has stopped one that isn't ours, it was not its clients.
+            return if self.is_ours() { Ok(stopped) } else { Err(Trouble::Broken(stopped)) };
+        }
         client.say("is not answered: every task of the server sleeps");
         if !self.is_tcp {
             return Ok(String::from("the server sleeps"));
@@ -119,33 +143,55 @@ impl Server {
     ///
     /// Those of the calls.
     pub fn ailment(&self) -> Result<Option<Outcome>, Trouble> {
+        Ok(self.health()?.err())
+    }
+
+    /// This outcome, with a line of what its health is seen by, if the server is [well](Self::ailment); else what ails it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn if_well(&self, outcome: Outcome) -> Result<Outcome, Trouble> {
+        Ok(match self.health()? {
+            Ok(line) => outcome.with(line),
+            Err(ailment) => ailment,
+        })
+    }
+
+    /// What its health is seen by, or what ails it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn health(&self) -> Result<Result<String, Outcome>, Trouble> {
         if let Some(status) = self.ended() {
-            return Ok(Some(self.died(status)));
+            return Ok(Err(self.died(status)));
         }
         let probe = self.probe()?;
         // It may be dying of what was done to it.
         let dying = if probe == Probe::Refused { Duration::from_secs(1) } else { Duration::ZERO };
         if let Some(status) = self.until_ended(dying)? {
-            return Ok(Some(self.died(status)));
+            return Ok(Err(self.died(status)));
         }
         if probe != Probe::Right {
             let what = format!("the next good client is {}", probe.words());
-            return Ok(Some(Outcome::new(Verdict::Fail, what).with_all(self.scene())));
+            return Ok(Err(Outcome::new(Verdict::Fail, what).with_all(self.scene())));
         }
-        self.spins()
+        self.rest()
     }
 
     /// What is said of a server that has ended.
     pub fn died(&self, ending: Ending) -> Outcome {
         self.log.say(format!("the server has ended: {ending}"));
-        let outcome = Outcome::new(Verdict::Fail, format!("the server ended ({ending})"));
-        outcome.with_all(self.last_words().map(|line| format!("it said: {line}")))
+        self.then(self.death(ending))
     }
 
-    /// The last line that it has written, if it is ours.
-    fn last_words(&self) -> Option<String> {
-        let Held::Own(subject) = &self.held else { return None };
-        last_line(&subject.borrow().said().concat())
+    pub(super) fn death(&self, ending: Ending) -> Outcome {
+        let last_words = match &self.held {
+            Held::Own(subject) => subject.borrow().last_words(),
+            Held::Running(_) => None,
+        };
+        Outcome::death(ending, last_words)
     }
 
     /// Whether it spins before anything is done to it.
@@ -164,16 +210,50 @@ impl Server {
     ///
     /// Those of waiting.
     pub fn spins(&self) -> Result<Option<Outcome>, Trouble> {
+        Ok(self.rest()?.err())
+    }
+
+    /// What its rest is seen by while nobody asks for anything, or an outcome if it [spins](Self::spins).
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub fn rest(&self) -> Result<Result<String, Outcome>, Trouble> {
         if self.is_restless {
-            return Ok(None);
+            return Ok(Ok(format!("it has never slept, from its start on; {}", self.doors()?)));
         }
-        if self.until_at_rest_for(10, self.patience.min(Duration::from_secs(1)))? {
-            return Ok(None);
+        let patience = self.patience.min(Duration::from_secs(1));
+        // What it does until it sleeps is no idleness.
+        let sleeps = self.until_at_rest_for(1, patience)?;
+        let (begun, before) = (Instant::now(), watch::cpu(&self.processes()));
+        if sleeps && self.until_at_rest_for(IDLE, patience)? {
+            let time = begun.elapsed().as_millis();
+            let spent = watch::cpu(&self.processes()).saturating_sub(before).as_secs_f64() * 1e3;
+            let tasks = self.tasks().into_iter().filter(Task::lives).count();
+            let tasks = if tasks == 1 { String::from("1 task") } else { format!("{tasks} tasks") };
+            return Ok(Ok(format!(
+                "{tasks}, asleep in {IDLE} looks in a row, with {spent:.1} ms of CPU time in {time} ms; {}",
+                self.doors()?
+            )));
         }
         let is_at_rest = || self.is_at_rest();
-        let Some(share) = spinning(|| self.processes(), is_at_rest)? else { return Ok(None) };
+        let Some(share) = spinning(|| self.processes(), is_at_rest)? else {
+            return Ok(Ok(format!("not always asleep, and does not spin; {}", self.doors()?)));
+        };
         let what = format!("it spins: {share:.0} % of a CPU while nobody asks for anything");
-        Ok(Some(Outcome::new(Verdict::Fail, what).with_all(self.scene())))
+        Ok(Err(Outcome::new(Verdict::Fail, what).with_all(self.scene())))
+    }
+
+    /// How many sockets the kernel lists at which it can be asked.
+    fn doors(&self) -> Result<String, Trouble> {
+        let port = self.addr.port();
+        Ok(match (self.listeners()?.len(), self.is_tcp) {
+            (0, _) => format!("no socket of it on port {port}"),
+            (1, true) => format!("1 socket listens on port {port}"),
+            (1, false) => format!("1 socket has port {port}"),
+            (count, true) => format!("{count} sockets listen on port {port}"),
+            (count, false) => format!("{count} sockets have port {port}"),
+        })
     }
 
     /// How much of one CPU the server uses while it is watched.

@@ -2,8 +2,9 @@
 
 mod health;
 mod sockets;
+mod started;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,8 @@ use super::Trouble;
 use super::client::{Answer, Client, End, Manner};
 use super::log::Log;
 use super::protocol::Protocol;
-use crate::posix::signal::{SIGKILL, kill};
+use crate::posix::signal::{SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM, kill};
+use crate::subject::limit::Naps;
 use crate::subject::watch::{self, Task};
 use crate::subject::{Ending, Reached, Running, Subject, until};
 
@@ -44,6 +46,26 @@ pub struct Server {
     is_gated: bool,
     /// Whether it never sleeps, whatever is done: then nothing that is done makes it spin.
     is_restless: bool,
+    /// Whether a super-server starts it that it is to outlast more than one client of.
+    is_lasting: bool,
+    /// How often it had ended when it was asked to.
+    asked: Cell<Option<usize>>,
+    /// Whether its end is no news: it has got a signal of ours, or is not the one that is examined.
+    may_end: Cell<bool>,
+}
+
+impl Drop for Server {
+    /// Whoever only finds that what he waits for does not come is told why.
+    fn drop(&mut self) {
+        if self.may_end.get() {
+            return;
+        }
+        let dying =
+            if !self.is_started_again() && self.is_dying() { MOMENT } else { Duration::ZERO };
+        if let Ok(Some(ending)) = self.until_ended(dying) {
+            self.log.note_death(Some(self.death(ending)));
+        }
+    }
 }
 
 /// What came first.
@@ -61,19 +83,41 @@ const STUCK: Duration = Duration::from_millis(400);
 /// And how often in a row it has to be seen asleep: a machine that is busy elsewhere may let few looks happen.
 const LOOKS: u32 = 60;
 
+/// Between the end of a process's connections and its own.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// For how long one that never sleeps is waited for.
 pub(in crate::examine) const IN_VAIN: Duration = Duration::from_millis(100);
 
 /// Since when, and in how many looks in a row, a server has slept.
 #[derive(Default)]
-pub(in crate::examine) struct Sleep(Option<(Instant, u32)>);
+pub(in crate::examine) struct Sleep {
+    since: Option<(Instant, u32)>,
+    naps: Naps,
+    /// Whether somebody was still to go on at the last look.
+    is_nap: bool,
+}
 
 impl Sleep {
-    /// One more look; whether it has slept for so long that nothing more will come of it.
-    pub(in crate::examine) fn is_long(&mut self, is_asleep: bool) -> bool {
-        let (since, looks) = self.0.unwrap_or((Instant::now(), 0));
-        self.0 = is_asleep.then_some((since, looks + 1));
-        is_asleep && since.elapsed() >= STUCK && looks + 1 >= LOOKS
+    /// One more look; whether it has slept for so long that nothing more will come of it. Whoever only lets time pass
+    /// goes on within the patience, and is waited for.
+    pub(in crate::examine) fn is_long(
+        &mut self,
+        is_asleep: bool,
+        tasks: impl FnOnce() -> Vec<Task>,
+        patience: Duration,
+    ) -> bool {
+        let (since, looks) = self.since.unwrap_or((Instant::now(), 0));
+        self.since = is_asleep.then_some((since, looks + 1));
+        if !is_asleep || since.elapsed() < STUCK || looks + 1 < LOOKS {
+            return false;
+        }
+        let was_nap = std::mem::replace(&mut self.is_nap, !self.naps.are_over(&tasks(), patience));
+        if was_nap && !self.is_nap {
+            // What it does now is yet to be seen.
+            self.since = None;
+        }
+        !was_nap && !self.is_nap
     }
 }
 
@@ -87,12 +131,40 @@ impl Server {
         is_gated: bool,
     ) -> Self {
         let Reached { addr, is_tcp } = reached;
-        Self { held, addr, is_tcp, log, protocol, patience, is_gated, is_restless: false }
+        log.note_death(None);
+        let (is_restless, is_lasting) = (false, false);
+        let (asked, may_end) = (Cell::new(None), Cell::new(false));
+        Self {
+            held,
+            addr,
+            is_tcp,
+            log,
+            protocol,
+            patience,
+            is_gated,
+            is_restless,
+            is_lasting,
+            asked,
+            may_end,
+        }
     }
 
     /// The same, known to spin from its start on.
-    pub(super) fn restless(self, is_restless: bool) -> Self {
-        Self { is_restless, ..self }
+    pub(super) fn restless(mut self, is_restless: bool) -> Self {
+        self.is_restless = is_restless;
+        self
+    }
+
+    /// The same, which is not the one that is examined.
+    pub(super) fn beside(self) -> Self {
+        self.may_end.set(true);
+        self
+    }
+
+    /// The same, known to stay for its next client where it is one that is started again.
+    pub(super) fn lasting(mut self, is_lasting: bool) -> Self {
+        self.is_lasting = is_lasting;
+        self
     }
 
     /// The process that was started, or that runs.
@@ -111,15 +183,25 @@ impl Server {
         }
     }
 
+    /// All processes that are busy for it: a super-server that starts it is none of its own.
+    fn everybody(&self) -> Vec<u32> {
+        match &self.held {
+            Held::Own(subject) => subject.borrow().everybody(),
+            Held::Running(running) => running.processes(),
+        }
+    }
+
     /// All tasks of all its processes.
     pub fn tasks(&self) -> Vec<Task> {
         watch::tasks(&self.processes())
     }
 
-    /// How it has ended, if the process that was started has.
+    /// How it has ended, if the process that was started has; of one that is started again, if that was no ordinary end.
     pub fn ended(&self) -> Option<Ending> {
         match &self.held {
-            Held::Own(subject) => subject.borrow_mut().ended().map(Ending::Status),
+            Held::Own(subject) => {
+                self.untimely().or_else(|| subject.borrow_mut().ended().map(Ending::Status))
+            }
             Held::Running(running) => running.ended(),
         }
     }
@@ -139,6 +221,13 @@ impl Server {
         }
     }
 
+    /// Whether the process that was started is about to end: it can't be asked any more.
+    fn is_dying(&self) -> bool {
+        let processes = self.processes();
+        let are_seen = processes.iter().any(|&pid| watch::descriptor_count(pid) > 0);
+        watch::is_ending(self.pid()) || are_seen && watch::sockets(&processes).is_empty()
+    }
+
     /// Waits until the process that was started has ended.
     ///
     /// # Errors
@@ -154,7 +243,9 @@ impl Server {
     ///
     /// Those of `kill`.
     pub fn signal(&self, signum: i32) -> Result<(), Trouble> {
-        Ok(kill(self.living()?, signum)?)
+        let living = self.living()?;
+        self.is_asked_by(signum);
+        Ok(kill(living, signum)?)
     }
 
     /// Sends a signal to its process group, as a terminal does.
@@ -163,12 +254,21 @@ impl Server {
     ///
     /// Those of `kill`.
     pub fn signal_group(&self, signum: i32) -> Result<(), Trouble> {
-        // The cell has made it the leader of a session, and so of a group.
-        Ok(kill(-self.living()?, signum)?)
+        // Whoever has started it has made it the leader of a session, and so of a group.
+        let living = self.living()?;
+        self.is_asked_by(signum);
+        Ok(kill(-living, signum)?)
+    }
+
+    fn is_asked_by(&self, signum: i32) {
+        if [SIGINT, SIGTERM, SIGKILL].contains(&signum) {
+            self.is_asked();
+        }
     }
 
     fn living(&self) -> Result<i32, Trouble> {
         self.own()?;
+        self.may_end.set(true);
         match (self.pid(), self.ended()) {
             (pid @ 1.., None) => Ok(pid as i32),
             _ => Err(Trouble::Broken(String::from("the server has ended before the signal"))),
@@ -183,11 +283,11 @@ impl Server {
     pub fn connect(&self) -> Result<Client, Trouble> {
         match (self.connect_as(Manner::default())?, self.ended()) {
             (Some(client), _) => Ok(client),
-            (None, Some(status)) => Err(Trouble::Died(status)),
+            (None, Some(ending)) => Err(Trouble::Died(self.died(ending))),
             // The kernel closes the port before it tells of the end.
             (None, None) if self.listeners()?.is_empty() => {
                 match self.until_ended(self.patience.min(Duration::from_secs(1)))? {
-                    Some(ending) => Err(Trouble::Died(ending)),
+                    Some(ending) => Err(Trouble::Died(self.died(ending))),
                     None => {
                         Err(Trouble::Broken(String::from("the server does not listen any more")))
                     }
@@ -232,7 +332,9 @@ impl Server {
     pub fn connect_accepted(&self) -> Result<Client, Trouble> {
         let client = self.connect()?;
         if !self.until_accepted(&client)? {
-            return Err(Trouble::Broken(format!("{} was never accepted", client.name())));
+            let mut what = format!("{} was never accepted", client.name());
+            what.extend(self.stopped().map(|stopped| format!(": {stopped}")));
+            return Err(Trouble::Broken(what));
         }
         Ok(client)
     }
@@ -292,7 +394,7 @@ impl Server {
         let (mut found, mut sleep) = (false, Sleep::default());
         self.until(|| {
             found = is_so()?;
-            Ok(found || sleep.is_long(self.is_at_rest()))
+            Ok(found || self.is_long(&mut sleep))
         })?;
         Ok(found)
     }
@@ -308,10 +410,25 @@ impl Server {
         client.take()
     }
 
+    fn is_long(&self, sleep: &mut Sleep) -> bool {
+        sleep.is_long(self.is_at_rest(), || self.tasks(), self.patience)
+    }
+
+    /// Waits until whoever only lets time pass, as after an error, has gone on.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub fn until_awake(&self) -> Result<(), Trouble> {
+        let mut naps = Naps::default();
+        self.until(|| Ok(naps.are_over(&self.tasks(), self.patience)))?;
+        Ok(())
+    }
+
     /// Whether every task sleeps.
     pub fn is_at_rest(&self) -> bool {
         let rests = |task: &Task| task.sleeps() && !(self.is_gated && task.is_held());
-        self.tasks().iter().all(rests)
+        watch::tasks(&self.everybody()).iter().all(rests)
     }
 
     /// Waits until every task sleeps, several looks in a row; false if some never do.
@@ -387,9 +504,8 @@ impl Server {
         &self,
         body: impl FnOnce() -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
-        use crate::posix::signal::{SIGCONT, SIGSTOP};
         self.own()?;
-        let processes = self.processes();
+        let processes = self.everybody();
         for &pid in &processes {
             kill(pid as i32, SIGSTOP)?;
         }
@@ -418,6 +534,7 @@ impl Server {
     /// Those of `kill`.
     pub fn kill(&self, pid: u32) -> Result<(), Trouble> {
         self.own()?;
+        self.may_end.set(true);
         self.log.say(format!("process {pid} is killed"));
         Ok(kill(pid as i32, SIGKILL)?)
     }

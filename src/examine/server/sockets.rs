@@ -7,7 +7,9 @@ use crate::linux::sock_diag::{EVERY_STATE, dump, inet_diag_msg, sock_diag, state
 use crate::linux::tcp_info::TCP_LISTEN;
 use crate::net::family;
 use crate::posix::netinet_in::{IPPROTO_TCP, IPPROTO_UDP};
+use crate::posix::sys_socket::{AF_INET, AF_INET6};
 use crate::subject::watch::{self, Doing};
+use crate::subject::{is_at, is_end};
 
 impl Server {
     /// Its sockets as the kernel lists them: those that listen, or of UDP all.
@@ -26,6 +28,19 @@ impl Server {
             row.idiag_sport == self.addr.port().to_be()
                 && own.as_ref().is_none_or(|own| own.contains(&row.idiag_inode))
         });
+        Ok(rows)
+    }
+
+    /// Of those that listen, the ones among which the kernel shares its clients out: all at one address.
+    ///
+    /// # Errors
+    ///
+    /// What asking the kernel fails with.
+    pub fn sharing(&self) -> Result<Vec<inet_diag_msg>, Trouble> {
+        let mut rows = self.listeners()?;
+        let at = |addr| rows.iter().filter(|row| row.idiag_src == addr).count();
+        let most = rows.iter().map(|row| row.idiag_src).max_by_key(|&addr| at(addr));
+        rows.retain(|row| Some(row.idiag_src) == most);
         Ok(rows)
     }
 
@@ -56,15 +71,14 @@ impl Server {
         Ok(self.listeners()?.iter().map(|row| row.idiag_rqueue).sum())
     }
 
-    /// Its ends of connections, and those of clients that wait to be accepted (their inode is 0).
+    /// Its ends of connections to where it is asked, and those of clients that wait to be accepted (their inode is 0).
     ///
     /// # Errors
     ///
     /// What asking the kernel fails with.
     pub fn connections(&self) -> Result<Vec<inet_diag_msg>, Trouble> {
         let rows = self.rows(EVERY_STATE & !state(TCP_LISTEN))?;
-        let port = self.addr.port().to_be();
-        Ok(rows.into_iter().filter(|row| row.idiag_sport == port && row.idiag_dport != 0).collect())
+        Ok(rows.into_iter().filter(|row| row.idiag_dport != 0 && is_at(row, self.addr)).collect())
     }
 
     /// The states of a socket at which clients are expected.
@@ -90,8 +104,24 @@ impl Server {
     ///
     /// What asking the kernel fails with.
     pub fn row(&self, client: &Client) -> Result<Option<inet_diag_msg>, Trouble> {
-        let port = client.addr.port().to_be();
-        Ok(self.connections()?.into_iter().find(|row| row.idiag_dport == port))
+        let [_, theirs] = self.both_ends(client)?;
+        Ok(theirs)
+    }
+
+    /// Both ends of a client's connection: its own, and the server's.
+    fn both_ends(&self, client: &Client) -> Result<[Option<inet_diag_msg>; 2], Trouble> {
+        let states = EVERY_STATE & !state(TCP_LISTEN);
+        let own = family(&client.peer);
+        let rows = self.rows_of(own, states)?;
+        let find = |rows: &[inet_diag_msg], here, there| {
+            rows.iter().copied().find(|row| is_end(row, here, there))
+        };
+        let mut theirs = find(&rows, client.peer, client.addr);
+        // A socket for both has its clients of IPv4 among those of IPv6.
+        if theirs.is_none() && own == AF_INET && self.addr.is_ipv6() {
+            theirs = find(&self.rows_of(AF_INET6, states)?, client.peer, client.addr);
+        }
+        Ok([find(&rows, client.addr, client.peer), theirs])
     }
 
     /// Whether a client is accepted: until then the kernel's row of it is nobody's.
@@ -109,15 +139,10 @@ impl Server {
     ///
     /// What asking the kernel fails with.
     pub fn has_read(&self, client: &Client) -> Result<bool, Trouble> {
-        let rows = self.rows(EVERY_STATE & !state(TCP_LISTEN))?;
-        let (ours, theirs) = (client.addr.port().to_be(), self.addr.port().to_be());
-        let end = |from, to| {
-            rows.iter().find(move |row| row.idiag_sport == from && row.idiag_dport == to)
-        };
+        let [ours, theirs] = self.both_ends(client)?;
         // What has not arrived does not lie there unread.
-        let has_arrived = end(ours, theirs).is_some_and(|row| row.idiag_wqueue == 0);
-        let is_read = |row: &inet_diag_msg| row.idiag_inode != 0 && row.idiag_rqueue == 0;
-        Ok(has_arrived && end(theirs, ours).is_some_and(is_read))
+        let has_arrived = ours.is_some_and(|row| row.idiag_wqueue == 0);
+        Ok(has_arrived && theirs.is_some_and(|row| row.idiag_inode != 0 && row.idiag_rqueue == 0))
     }
 
     /// The tasks that are blocked in a call on a client's connection, with what the kernel says of them.

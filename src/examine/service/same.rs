@@ -16,8 +16,8 @@ pub(in crate::examine) const CHECK: Check = Check {
     does: "starts this server and the one that --like names, one after the other, and asks both the same, request by \
            request: good ones, the smallest and largest, line ends and blanks, two in one, one in two, garbage, too \
            long ones, an end in the middle; what they answer differently it asks both once more",
-    sees: "the bytes of each answer, and whether the connection ends with an end of file, a reset or not at all; an \
-           answer that the same server gives otherwise a second later, the time for instance, only in its form",
+    sees: "the bytes of each answer, and over TCP whether the connection ends with an end of file, a reset or not at \
+           all; an answer that the same server gives otherwise a second later, the time for instance, only in its form",
     matters: "whoever replaces a server by another one, in another language or of another design, does not want its \
               clients to notice; and of two implementations of one protocol that differ, one is wrong",
     remedy: "find out which of the two is right, and let the other do the same",
@@ -366,7 +366,7 @@ mod tests {
     use super::*;
 
     fn seen(bytes: &[u8], end: End) -> Seen {
-        Seen::Answer(Answer { bytes: bytes.to_vec(), end })
+        Seen::Answer(Answer { bytes: bytes.to_vec(), end, is_tcp: true })
     }
 
     fn alike(request: &[u8], ours: [&Seen; 2], theirs: [&Seen; 2]) -> bool {

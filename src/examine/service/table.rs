@@ -29,6 +29,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if !server.protocol.is_fibonacci {
         return any(exam, server, is_single_use);
     }
+    let mut said = Vec::new();
     for (number, (request, expected)) in TABLE.iter().enumerate() {
         if number > 0 && is_single_use {
             server = exam.start()?;
@@ -44,14 +45,18 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             }
         };
         let what = match answer {
-            Some(answer) if right.is_match(&answer.bytes) => continue,
+            Some(answer) if right.is_match(&answer.bytes) => {
+                said.push(format!("{} to {}", quoted(&answer.bytes), quoted(request.as_bytes())));
+                continue;
+            }
             Some(answer) => answer.words(),
             None => String::from("nothing in time"),
         };
         let asked = quoted(request.as_bytes());
         return Ok(Outcome::fail(format!("{asked} is answered with {what}; {expected} is right")));
     }
-    Ok(Outcome::pass(format!("{} requests, {} right answers", TABLE.len(), TABLE.len())))
+    let what = format!("{} requests, {} right answers", TABLE.len(), TABLE.len());
+    Ok(Outcome::pass(what).with(said.join(", ")))
 }
 
 fn any(
@@ -59,14 +64,18 @@ fn any(
     mut server: crate::examine::server::Server,
     is_single_use: bool,
 ) -> Result<Outcome, Trouble> {
+    let mut said = Vec::new();
     for number in 0..3 {
         if number > 0 && is_single_use {
             server = exam.start()?;
         }
-        let probe = server.probe()?;
+        let mut client = server.connect()?;
+        client.send(&server.protocol.request)?;
+        let probe = server.outcome(&mut client)?;
         if probe != Probe::Right {
             return Ok(Outcome::fail(format!("a good request is {}", probe.words())));
         }
+        said.push(quoted(&client.take()?.bytes));
     }
-    Ok(Outcome::pass("3 requests, 3 right answers"))
+    Ok(Outcome::pass("3 requests, 3 right answers").with(said.join(", ")))
 }

@@ -15,7 +15,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     remedy: "at the stop, close the listening socket, answer what has been read, and end then",
     source: "signal(7); UNIX Network Programming 5.9",
     over: Over::Tcp,
-    is_quick: false,
+    is_quick: true,
     on_running: OnRunning::Never,
     run,
 };

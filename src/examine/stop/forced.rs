@@ -15,7 +15,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     remedy: "let the second signal find its default action: SA_RESETHAND, or signal(SIGTERM, SIG_DFL) in the handler",
     source: "sigaction(2), SA_RESETHAND; signal(7)",
     over: Over::Tcp,
-    is_quick: false,
+    is_quick: true,
     on_running: OnRunning::Never,
     run,
 };

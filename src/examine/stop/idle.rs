@@ -45,6 +45,10 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         });
     }
     let answer = client.all()?;
+    let ended = match server.ended() {
+        Some(status) => format!("the server has ended ({status})"),
+        None => String::from("the server has not ended yet"),
+    };
     Ok(match answer.end {
         End::Eof => Outcome::pass(format!("the client sees {}", answer.words())),
         End::Reset => Outcome::new(
@@ -54,5 +58,6 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         End::Open => {
             Outcome::fail(format!("the client gets {}", answer.words())).with_all(server.scene())
         }
-    })
+    }
+    .with(ended))
 }

@@ -22,15 +22,18 @@ pub(in crate::examine) const CHECK: Check = Check {
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let server = settled(exam)?;
     let mut clients = if server.is_tcp { silent_clients(&server, 3)? } else { Vec::new() };
-    let before = server.processes().len();
+    let before = server.processes();
     let Some(status) = stop_with(&server, &mut clients)? else { return Ok(goes_on(&server)) };
     let line = format!(
-        "{before} processes beside {} silent clients; the first ended ({status})",
+        "{} processes beside {} silent clients; the first ended ({status})",
+        before.len(),
         clients.len()
     );
     let left = || -> Vec<u32> {
         let is_there = |pid: &u32| !matches!(watch::state(*pid), None | Some('Z' | 'X'));
-        server.processes().into_iter().filter(is_there).collect()
+        // For a client that still waits inetd starts another one.
+        let is_its = |pid: &u32| !server.is_started_again() || before.contains(pid);
+        server.processes().into_iter().filter(|pid| is_there(pid) && is_its(pid)).collect()
     };
     server.until_or_stuck(|| Ok(left().is_empty()))?;
     let left = left();

@@ -1,5 +1,7 @@
 //! H7: a stop that comes while a client says nothing.
 
+use std::time::Instant;
+
 use super::silent_clients;
 use crate::examine::client::Client;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
@@ -21,6 +23,9 @@ pub(in crate::examine) const CHECK: Check = Check {
 };
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
+    if let Some(outcome) = exam.speaks_first()? {
+        return Ok(outcome);
+    }
     let design = exam.design()?;
     let count = if design.kind.is_pool() { design.workers } else { 1 };
     let who = if count == 1 {
@@ -28,6 +33,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     } else {
         format!("{count} silent clients")
     };
+    let mut lines = Vec::new();
     for (signum, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")] {
         let server = exam.start()?;
         let silent = silent_clients(&server, count)?;
@@ -38,12 +44,15 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             return Err(Trouble::Broken(format!("{} was never accepted", first.name())));
         }
         server.settles()?;
+        let begun = Instant::now();
         if signum == SIGINT {
             server.signal_group(signum)?;
         } else {
             server.signal(signum)?;
         }
-        if server.until_ended(server.patience)?.is_some() {
+        if let Some(status) = server.until_ended(server.patience)? {
+            let time = begun.elapsed().as_millis();
+            lines.push(format!("{name}: {status}, after {time} ms"));
             continue;
         }
         let held = server.held_by(first)?;
@@ -61,5 +70,5 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         };
         return Ok(outcome);
     }
-    Ok(Outcome::pass(format!("{who} does not keep it from stopping")))
+    Ok(Outcome::pass(format!("{who} does not keep it from stopping")).with_all(lines))
 }

@@ -8,7 +8,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     id: "C4",
     name: "mechanism",
     does: "looks at the descriptors of the server",
-    sees: "what each is open on, what an epoll watches, whether the listening socket blocks",
+    sees: "what each is open on, what an epoll watches, which operations of an io_uring wait, whether the listening socket blocks",
     matters: "an epoll or an io_uring is a descriptor and can be seen; so can O_NONBLOCK, without which a loop of events can \
               be made to wait in accept()",
     remedy: "in a loop of events set O_NONBLOCK on the listening socket: a client may be gone before it is accepted",
@@ -30,11 +30,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     for pid in server.processes() {
         for (fd, link) in descriptors(pid) {
             if let Some(name) = link.strip_prefix("anon_inode:") {
-                let watched = fdinfo(pid, fd).unwrap_or_default();
-                let watched =
-                    watched.lines().filter(|line| line.starts_with("tfd:")).map(str::to_owned);
+                let info = fdinfo(pid, fd).unwrap_or_default();
                 evidence.push(format!("descriptor {fd} of process {pid} is {name}"));
-                evidence.extend(watched.take(4));
+                evidence.extend(watched(&info).take(4));
                 found.push(name.trim_matches(['[', ']']).to_owned());
             } else if socket_in(&link).is_some_and(|inode| listening.contains(&inode)) {
                 let Some(flags) = flags(pid, fd) else { continue };
@@ -61,4 +59,32 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         && !matches!(design.kind, crate::examine::design::Kind::IoUring);
     let verdict = if is_weak { Verdict::Weak } else { Verdict::Info };
     Ok(Outcome::new(verdict, what).with_all(evidence))
+}
+
+/// What an epoll watches, and of an io_uring the thread that submits, if there is one, and the operations that wait.
+fn watched(info: &str) -> impl Iterator<Item = String> {
+    const LINES: [&str; 3] = ["tfd:", "SqThread:", "op="];
+    let lines = info.lines().map(str::trim_start);
+    let lines = lines.filter(|line| LINES.iter().any(|start| line.starts_with(start)));
+    lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_watched() {
+        let epoll = "pos:\t0\nflags:\t02\ntfd:        3 events:       19 data:                3  pos:0 ino:8 sdev:9\n";
+        assert_eq!(
+            watched(epoll).collect::<Vec<_>>(),
+            ["tfd: 3 events: 19 data: 3 pos:0 ino:8 sdev:9"]
+        );
+        let ring = "SqTail:\t2\nSqThread:\t-1\nSqThreadCpu:\t-1\nPollList:\n  op=13, task_works=0\n  op=27, task_works=0\n\
+                    CqOverflowList:\n";
+        assert_eq!(
+            watched(ring).collect::<Vec<_>>(),
+            ["SqThread: -1", "op=13, task_works=0", "op=27, task_works=0"]
+        );
+    }
 }

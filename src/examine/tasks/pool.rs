@@ -6,7 +6,7 @@ use crate::report::Verdict;
 pub(in crate::examine) const CHECK: Check = Check {
     id: "C5",
     name: "size of the pool",
-    does: "holds silent clients, one after the other, until one is not taken",
+    does: "holds silent clients, one after the other, until one is not served, or there are 512",
     sees: "how many are",
     matters: "so many clients that say nothing, or ask for much, make all others wait",
     remedy: "none is needed: more workers move the limit, and do not end it",
@@ -25,6 +25,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if !design.kind.is_pool() {
         return Ok(Outcome::not_applicable("there is no pool with a client for each worker"));
     }
-    let what = format!("{} workers: so many clients are served at once", design.workers);
+    let at_least = if design.is_larger { "at least " } else { "" };
+    let what = format!("{at_least}{} workers: so many clients are served at once", design.workers);
     Ok(Outcome::new(Verdict::Info, what).with_all(design.evidence.clone()))
 }

@@ -10,10 +10,13 @@ use crate::subject::watch::{descriptors, socket_in};
 pub(in crate::examine) const CHECK: Check = Check {
     id: "C9",
     name: "readiness",
-    does: "holds three silent clients, and lets three others ask one byte at a time, with every recv() going through a gate",
-    sees: "whether it ever calls recv() for a client that has said nothing",
+    does: "holds three silent clients, and lets three others ask one byte at a time, with every recv() and read() going \
+           through a gate",
+    sees: "whether it ever calls recv() or read() on the connection of a client that has said nothing: such calls are \
+           counted as they are made; what they return, EAGAIN, can't be seen at a gate, and would be nothing else",
     matters: "select, poll and epoll_wait say who is ready; who asks all the others too calls the kernel for nothing, as often as \
-              there are clients",
+              there are clients; a server that polls all its non-blocking sockets in turn has no other way, and is BY \
+              DESIGN",
     remedy: "look at each descriptor's result (FD_ISSET, revents) before recv()",
     source: "slide 'I/O multiplexing'; select(2), poll(2), epoll(7); UNIX Network Programming 6.8",
     over: Over::Tcp,

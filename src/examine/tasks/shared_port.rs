@@ -7,7 +7,7 @@ use crate::subject::watch::sockets;
 pub(in crate::examine) const CHECK: Check = Check {
     id: "C6",
     name: "SO_REUSEPORT",
-    does: "counts the sockets on the server's port",
+    does: "counts the sockets on the server's port, at one address",
     sees: "the kernel's table of sockets, and which process has which",
     matters: "with several the kernel shares the clients out among them by a hash of the addresses: nobody wakes in vain, and \
               a client waits for its worker even if another one is idle",
@@ -22,7 +22,8 @@ pub(in crate::examine) const CHECK: Check = Check {
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let server = exam.start()?;
     server.until_at_rest()?;
-    let rows = server.listeners()?;
+    let rows = server.sharing()?;
+    let others = server.listeners()?.len() - rows.len();
     let mut evidence = Vec::new();
     for pid in server.processes() {
         let own = sockets(&[pid]);
@@ -41,5 +42,6 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         1 => String::from("one socket"),
         count => format!("{count} sockets"),
     };
-    Ok(Outcome::new(Verdict::Info, what).with_all(evidence))
+    let others = (others > 0).then(|| format!("{others} more at other addresses"));
+    Ok(Outcome::new(Verdict::Info, what).with_all(evidence).with_all(others))
 }

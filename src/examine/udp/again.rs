@@ -34,7 +34,10 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     let second = server.probe()?;
     if second == Probe::Right {
-        return Ok(Outcome::pass("the second one is answered too"));
+        return Ok(match server.rest()? {
+            Ok(line) => Outcome::pass("the second one is answered too").with(line),
+            Err(spins) => spins,
+        });
     }
     if second == Probe::Refused {
         server.until_ended(server.patience)?;

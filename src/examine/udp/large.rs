@@ -26,12 +26,14 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(Outcome::not_applicable(ONCE));
     }
     let server = exam.start()?;
+    let mut health = None;
     for byte in [b'x', 0xff, 0] {
         let client = server.connect()?;
         deliver(&server, &client, &[byte; LARGEST])?;
-        if let Some(ill) = server.ailment()? {
-            return Ok(ill.with(format!("{LARGEST} times the byte {byte:#04x}")));
+        match server.health()? {
+            Ok(line) => health = Some(line),
+            Err(ill) => return Ok(ill.with(format!("{LARGEST} times the byte {byte:#04x}"))),
         }
     }
-    Ok(Outcome::pass("it is read, and the next client is answered"))
+    Ok(Outcome::pass("it is read, and the next client is answered").with_all(health))
 }

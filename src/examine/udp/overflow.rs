@@ -12,7 +12,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     id: "J8",
     name: "overflow of the receive buffer",
     does: "stops the server (SIGSTOP), sends good requests until the kernel has dropped a hundred, and lets the server go on",
-    sees: "what was sent, what the kernel dropped (RcvbufErrors), and the answers",
+    sees: "what was sent, what the kernel dropped (RcvbufErrors, and the socket's own count in /proc/net/udp), and the answers",
     matters: "UDP drops what has no room, without a word to either side; what was not dropped has to be answered",
     remedy: "read all that is there before anything that takes time; SO_RCVBUF for a larger buffer",
     source: "slide 'UDP'; udp(7); UNIX Network Programming 8.13",
@@ -41,6 +41,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let client = Loose::open(&server.addr, 0, &server.log)?;
     let before = counters::udp("RcvbufErrors")?;
     let dropped = || Ok::<_, Trouble>(counters::udp("RcvbufErrors")?.saturating_sub(before));
+    let inodes: Vec<u32> = server.listeners()?.iter().map(|row| row.idiag_inode).collect();
+    let mut drops = 0;
     let (sent, lost) = server.while_stopped(|| {
         let mut sent = 0;
         while dropped()? < DROPPED && sent < MOST {
@@ -49,6 +51,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
                 sent += 1;
             }
         }
+        drops = counters::drops(&inodes);
         Ok((sent, dropped()?))
     })?;
     if lost < DROPPED {
@@ -65,7 +68,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     })?;
     let missed = dropped()? - lost;
     let line = format!(
-        "{sent} sent, {lost} dropped, {waited} waited; {answered} answers, {missed} more were dropped unread"
+        "{sent} sent, {lost} dropped (RcvbufErrors; {drops} by its socket), {waited} waited; {answered} answers, {missed} more \
+         were dropped unread"
     );
     server.log.say(&line);
     if let Some(ill) = server.ailment()? {

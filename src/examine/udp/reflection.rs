@@ -3,6 +3,7 @@
 use super::ONCE;
 use crate::examine::counters;
 use crate::examine::loose::Loose;
+use crate::examine::server::Sleep;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -21,8 +22,10 @@ pub(in crate::examine) const CHECK: Check = Check {
     run,
 };
 
-/// So many datagrams are no conversation that would end by itself.
+/// So many datagrams are no conversation that would end by itself; nor are so many if a program is started for each, which
+/// takes its time.
 const LOOP: u64 = 1000;
+const LOOP_OF_STARTS: u64 = 40;
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if !exam.plan.is_alone() {
@@ -51,12 +54,21 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             "it has one port only: no second one can run beside it",
         ));
     };
+    let most = if exam.starts_often() { LOOP_OF_STARTS } else { LOOP };
     let exchanged = || Ok::<_, Trouble>(counters::udp("InDatagrams")?.saturating_sub(before));
-    first.until_or_stuck(|| Ok(exchanged()? >= LOOP))?;
-    second.until_or_stuck(|| Ok(exchanged()? >= LOOP))?;
+    // While one is at it, the other sleeps; either may sleep before it answers.
+    let (mut sleep, mut last) = (Sleep::default(), 0);
+    let tasks = || [first.tasks(), second.tasks()].concat();
+    let is_over = first.until_within(first.patience * 2, || {
+        let count = exchanged()?;
+        let is_silent = count == std::mem::replace(&mut last, count);
+        let is_asleep = is_silent && first.is_at_rest() && second.is_at_rest();
+        Ok(count >= most || sleep.is_long(is_asleep, tasks, first.patience))
+    })?;
     let count = exchanged()?;
+    let goes_on = || first.until_within(first.patience, || Ok(exchanged()? > count));
     let line = format!("{count} datagrams were read, by ports {} and {port}", first.addr.port());
-    if count >= LOOP {
+    if count >= most || !is_over && goes_on()? {
         let what = format!(
             "two of it answer each other without an end: {count} datagrams for one request"
         );

@@ -1,0 +1,38 @@
+//! Silent clients that take all the workers of a server.
+
+use super::crowd::MOST;
+use super::kind::Design;
+use crate::examine::Trouble;
+use crate::examine::client::Client;
+use crate::examine::server::Server;
+
+impl Design {
+    /// Silent clients, one for each worker of a pool, else one alone; behind them those that the kernel has given to a
+    /// worker that was taken already.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Broken`] if they are not accepted.
+    pub fn fill(&self, server: &Server) -> Result<Vec<Client>, Trouble> {
+        let workers = if self.kind.is_pool() { self.workers } else { 1 };
+        if self.listeners < 2 {
+            return (0..workers).map(|_| server.connect_accepted()).collect();
+        }
+        let (mut accepted, mut waiting) = (Vec::new(), Vec::new());
+        while accepted.len() < workers && waiting.len() < MOST {
+            let client = server.connect()?;
+            let is_taken = || -> Result<bool, Trouble> {
+                Ok(server.is_accepted(&client)? || client.is_told()?)
+            };
+            server.until_or_at_rest(server.patience, 40, is_taken)?;
+            if is_taken()? { accepted.push(client) } else { waiting.push(client) }
+        }
+        if accepted.len() < workers {
+            let (some, more) = (accepted.len(), waiting.len());
+            let what = format!("{some} of {workers} workers have a client, and {more} more wait");
+            return Err(Trouble::Broken(what));
+        }
+        accepted.extend(waiting);
+        Ok(accepted)
+    }
+}

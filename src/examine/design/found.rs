@@ -1,0 +1,199 @@
+//! What silent clients make of a server's tasks, and what follows from it.
+
+use super::crowd::{Crowd, MANY, MOST};
+use super::kind::{Design, Kind, Sight, Turn, cpus};
+use super::manners::Manners;
+use super::scene::Scene;
+use super::{mechanism, pool};
+use crate::examine::Trouble;
+use crate::examine::server::Server;
+use crate::subject::watch;
+
+/// Finds out which design a fresh server is; `heavy_stalls` answers, with a fresh server each time, whether a costly
+/// request stalls the others (`None`: that can't be found out).
+///
+/// # Errors
+///
+/// [`Trouble::Broken`] if the server does not answer one good request, and those of the calls.
+pub fn identify(
+    server: &Server,
+    manners: Manners,
+    mut heavy_stalls: impl FnMut() -> Result<Option<bool>, Trouble>,
+) -> Result<Design, Trouble> {
+    server.until_at_rest()?;
+    // What isn't there before its first client is looked at with that one.
+    let first = match server.processes()[..] {
+        [] if server.is_tcp && server.is_started_again() => Some(server.connect_accepted()?),
+        _ => None,
+    };
+    let when = if first.is_some() {
+        server.until_at_rest()?;
+        "with the silent client that it is started for"
+    } else {
+        "at rest"
+    };
+    let before = Scene::of(server);
+    let mut design = Design {
+        kind: Kind::Concurrent,
+        workers: 1,
+        is_larger: false,
+        turn: Turn::Each,
+        limit: None,
+        listeners: server.sharing()?.len(),
+        is_edge_triggered: false,
+        is_single_use: manners.is_single_use,
+        by_inetd: None,
+        shape: manners.shape,
+        sight: before.sight,
+        evidence: vec![before.line(when)],
+    };
+    if !server.is_tcp {
+        design.listeners = 1;
+        let is_batch = before.blocked_in(&["recvmmsg"]) > 0;
+        design.kind = if is_batch { Kind::DatagramBatches } else { Kind::Datagrams };
+        return Ok(design);
+    }
+    let mut crowd = Crowd::with(first);
+    let after = if manners.speaks_first { None } else { gathered(server, &before, &mut crowd)? };
+    let Some(after) = after else {
+        design.kind = Kind::Unknown;
+        design.evidence.push(String::from("it ends the connection of a client that says nothing"));
+        return Ok(design);
+    };
+    let grown = Grown::between(&before, &after);
+    design.sight = after.sight;
+    design.evidence.push(after.line(&crowd.words()));
+    if grown.is_outnumbered_by(&crowd) {
+        pool::tell(&mut design, &crowd, &before, &after);
+    } else if grown.processes >= crowd.newcomers() {
+        forked(&mut design, &after, crowd.newcomers());
+    } else if grown.threads >= crowd.newcomers() {
+        design.kind = Kind::Threaded;
+        if crowd.len() > MANY {
+            design.evidence.push(String::from("a thread stays when its client has left"));
+        }
+    } else if crowd.serving == crowd.len() {
+        // Each has a worker that was there already, and more may be there.
+        pool::tell(&mut design, &crowd, &before, &after);
+        design.is_larger = true;
+    } else if after.sight == Sight::Calls {
+        mechanism::tell(&mut design, &after, server);
+    } else {
+        unseen(&mut design, &before, &mut heavy_stalls)?;
+    }
+    crowd.leave();
+    let others = before.threads + 1 > design.workers.max(1) && before.threads > 0;
+    if design.kind.is_loop()
+        && others
+        && design.sight == Sight::Calls
+        && heavy_stalls()? == Some(false)
+    {
+        design.workers = before.threads;
+        design.kind = Kind::Hybrid;
+        design.evidence.push(String::from("a cheap request is answered beside a costly one"));
+    }
+    if design.kind == Kind::Epoll && cpus() == 1 {
+        let line =
+            "there is one CPU: one loop is as many as a server with a loop for each would have";
+        design.evidence.push(String::from(line));
+    }
+    Ok(design)
+}
+
+/// How many tasks there are more than before.
+struct Grown {
+    processes: usize,
+    threads: usize,
+}
+
+impl Grown {
+    fn between(before: &Scene, after: &Scene) -> Self {
+        Self {
+            processes: after.processes.len().saturating_sub(before.processes.len()),
+            threads: after.threads.saturating_sub(before.threads),
+        }
+    }
+
+    /// Whether there are more clients than can be served.
+    fn is_outnumbered_by(&self, crowd: &Crowd) -> bool {
+        // Of those who have each a task of their own, one may be on its way.
+        let has_task_each = self.processes.max(self.threads) >= crowd.newcomers();
+        crowd.accepted < crowd.len() || (!has_task_each && crowd.served() < crowd.len())
+    }
+}
+
+/// Holds silent clients until some are not served, or it is clear that each has a task that was made for it or that all of
+/// them have one together; and looks what the server makes of them. `None` if it ends the connection of one.
+fn gathered(server: &Server, before: &Scene, crowd: &mut Crowd) -> Result<Option<Scene>, Trouble> {
+    crowd.grow(server, MANY)?;
+    if crowd.is_cut {
+        return Ok(None);
+    }
+    let mut after = Scene::of(server);
+    let grown = Grown::between(before, &after);
+    if grown.is_outnumbered_by(crowd) || grown.processes >= crowd.newcomers() {
+        return Ok(Some(after));
+    }
+    // Threads that outlive their clients may be a pool that is filled as these come.
+    let is_each_made = grown.threads >= crowd.newcomers();
+    let may_be_pool = if is_each_made {
+        keeps_threads(server, before, crowd)?
+    } else {
+        crowd.serving == crowd.len()
+    };
+    let mut count = if may_be_pool { MANY } else { MOST };
+    while count < MOST {
+        count = (count * 2).min(MOST);
+        crowd.grow(server, count)?;
+        if crowd.is_cut {
+            return Ok(None);
+        }
+        after = Scene::of(server);
+        if Grown::between(before, &after).is_outnumbered_by(crowd) {
+            break;
+        }
+    }
+    Ok(Some(after))
+}
+
+/// Lets the clients go; whether the threads that were made for them are still there then.
+fn keeps_threads(server: &Server, before: &Scene, crowd: &mut Crowd) -> Result<bool, Trouble> {
+    let all = crowd.len();
+    crowd.leave();
+    let is_one_gone = || Scene::of(server).threads < before.threads + all;
+    Ok(!server.until_or_stuck(|| Ok(is_one_gone()))?)
+}
+
+/// A process for each client.
+fn forked(design: &mut Design, after: &Scene, clients: usize) {
+    // A program that is started anew finds another address for everything; where that is hidden, its name may tell.
+    let program = |pid| watch::image(pid).or_else(|| watch::arguments(pid));
+    let first = after.processes.first().and_then(|&pid| program(pid));
+    let others = after.processes.iter().filter(|&&pid| program(pid) != first).count();
+    let is_exec = others >= clients;
+    design.kind = if is_exec { Kind::ForkExec } else { Kind::Forked };
+    if is_exec {
+        design.evidence.push(format!("{others} of the processes have been started by exec"));
+    }
+}
+
+/// Many clients at once, in nobody knows which call.
+fn unseen(
+    design: &mut Design,
+    before: &Scene,
+    heavy_stalls: &mut impl FnMut() -> Result<Option<bool>, Trouble>,
+) -> Result<(), Trouble> {
+    let stalls = heavy_stalls()?;
+    design.evidence.extend(stalls.map(|stalls| {
+        let how = if stalls { "waits for" } else { "is answered beside" };
+        format!("a cheap request {how} a costly one")
+    }));
+    let workers = before.processes.len().saturating_sub(1);
+    (design.kind, design.workers) = match (stalls, design.sight) {
+        (Some(true), _) | (None, Sight::Numbers) => (Kind::Events, workers.max(1)),
+        (_, Sight::Numbers) if workers > 0 => (Kind::Events, workers),
+        (_, Sight::Numbers) if before.threads > 0 => (Kind::Hybrid, before.threads),
+        _ => (Kind::Concurrent, 1),
+    };
+    Ok(())
+}

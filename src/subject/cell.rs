@@ -25,7 +25,7 @@ use crate::posix::signal::{
     sigemptyset, sigprocmask,
 };
 use crate::posix::sys_socket::{AF_INET, SOCK_CLOEXEC, SOCK_DGRAM, socket};
-use crate::posix::sys_wait::{WNOHANG, waitpid};
+use crate::posix::sys_wait::{WEXITSTATUS, WIFEXITED, WNOHANG, waitpid};
 use crate::posix::unistd::{_exit, fork, read, write};
 
 /// In what a command runs.
@@ -74,6 +74,18 @@ pub fn enter() -> Isolation {
     match loopback_up() {
         Ok(()) => Isolation::Namespaces,
         Err(error) => Isolation::Beside(error.to_string()),
+    }
+}
+
+/// Whether [`enter`] would come to namespaces: tried by a process of its own. To be called while there is one thread.
+pub fn has_namespaces() -> bool {
+    // SAFETY: no other thread has a lock that the child could wait for.
+    match unsafe { fork() } {
+        Ok(0) => _exit(i32::from(enter() != Isolation::Namespaces)),
+        Ok(pid) => {
+            waitpid(pid, 0).is_ok_and(|(_, status)| WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        }
+        Err(_) => false,
     }
 }
 

@@ -411,6 +411,32 @@ fn hidden_descriptors_are_no_reason_not_to_examine() {
     assert_eq!(verdicts, wanted, "{found}");
 }
 
+/// Where servers would be in one network, one is examined after the other.
+#[test]
+fn a_suite_without_namespaces_takes_turns() {
+    let quiet = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers/quiet.py");
+    let line = |name| format!("{name}: python3 -B {} {{port}}\n", quiet.display());
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("turns.txt");
+    std::fs::write(&file, ["anna", "bert", "carl"].map(line).concat()).expect("a file");
+    let line = format!(
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs \
+         {} examine --json --only A1 --suite {}",
+        env!("CARGO_BIN_EXE_socklab"),
+        file.display()
+    );
+    let mut examiner = Command::new("unshare");
+    let output = examiner.args(["--user", "--map-root-user", "sh", "-c", &line]).output();
+    let output = output.expect("unshare, of util-linux, runs");
+    let Ok(found) = serde_json::from_slice::<Value>(&output.stdout) else {
+        return eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let all = found["examinations"].as_array().expect("three");
+    assert!(all.iter().all(|one| one["counts"]["pass"] == 1), "{found}");
+    let sum: f64 = all.iter().filter_map(|one| one["seconds"].as_f64()).sum();
+    let seconds = found["seconds"].as_f64().expect("seconds");
+    assert!(sum <= seconds, "{sum} s in {seconds} s");
+}
+
 /// Two that sleep before they answer each other are at it for ever, too.
 #[test]
 fn a_loop_between_two_that_sleep() {

@@ -68,7 +68,7 @@ pub(super) struct Arguments {
     /// Examine several servers, or clients: a file with a name, a colon and a command on each line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "design"])]
     suite: Option<PathBuf>,
-    /// How many of a suite are examined side by side: as many as there are CPUs
+    /// How many of a suite are examined side by side: as many as there are CPUs, or one where the system refuses namespaces
     #[arg(long, value_name = "N", requires = "suite", value_parser = jobs)]
     jobs: Option<usize>,
     #[command(flatten)]

@@ -8,6 +8,7 @@ use super::super::Failure;
 use super::{Arguments, ended};
 use crate::examine::suite::examine_all;
 use crate::report::Role;
+use crate::subject::cell::has_namespaces;
 use crate::subject::heed_interrupts;
 
 pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
@@ -17,9 +18,7 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let entries = crate::examine::suite::parse(&text).map_err(failed)?;
     heed_interrupts().map_err(|error| Failure::new(error.to_string()))?;
     let examiner = examiner(arguments)?;
-    let jobs = arguments
-        .jobs
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let jobs = arguments.jobs.unwrap_or_else(jobs);
     let role = if arguments.client { Role::Client } else { Role::Server };
     let suite = examine_all(role, &entries, &examiner, jobs, progress);
     super::wipe();
@@ -30,6 +29,11 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     })?;
     arguments.output.several(&suite)?;
     ended(suite.status())
+}
+
+/// As many as there are CPUs; one, where they would be in the same network and disturb each other.
+fn jobs() -> usize {
+    if has_namespaces() { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 }
 }
 
 /// The command that examines one of them; its name and its own command follow.

@@ -5,6 +5,11 @@ BIND ?= 127.0.0.1
 N ?= 37
 DESIGN ?= forked
 HOST ?= localhost
+ROUNDS ?= 20
+# Most tests wait for a server most of the time.
+ifndef RUST_TEST_THREADS
+export RUST_TEST_THREADS := $(shell echo $$((2 * $$(nproc))))
+endif
 
 SOCKLAB := target/release/socklab
 CC ?= cc
@@ -38,7 +43,7 @@ TOOLS := gethostbyname gethostbyaddr getservbyname getservbyport getprotobyname 
 .PHONY: $(TOOLS) help build c run test check lint fmt clippy doc clean client client-time bench bench-service \
 	bench-stalls bench-mixed bench-idle bench-nc bench-netstat bench-compare bench-gate experiments instructions tools liburing \
 	specimens $(addprefix run-,$(DESIGNS)) $(addprefix run-c-,$(DESIGNS)) compare calls $(addprefix compare-,$(DESIGNS)) \
-	examine examine-broken $(addprefix examine-,$(DESIGNS)) $(addprefix trace-,$(DESIGNS)) \
+	examine examine-broken examine-steady $(addprefix examine-,$(DESIGNS)) $(addprefix trace-,$(DESIGNS)) \
 	FORCE
 .DELETE_ON_ERROR:
 
@@ -96,6 +101,13 @@ examine: $(SOCKLAB) c ## all designs and their twins: ten minutes or so
 
 examine-broken: $(SOCKLAB) c specimens ## what is said of servers with one fault each, and whether that is their table
 	cargo test --release --quiet --test specimens -- --ignored
+
+examine-steady: $(SOCKLAB) c specimens ## the instrument's own tests ROUNDS times beside a busy loop: no verdict may flip
+	@cargo test --release --quiet --test specimens --no-run; while :; do :; done & hog=$$!; trap "kill $$hog" EXIT; trap "exit 130" INT TERM; \
+	failed=; for round in $$(seq $(ROUNDS)); do printf 'round %s: ' $$round; \
+		cargo test --release --quiet --test specimens >target/steady-$$round.txt 2>&1 || failed="$$failed $$round"; \
+		grep '^test result' target/steady-$$round.txt || tail -n 3 target/steady-$$round.txt; \
+	done; test -z "$$failed" || { echo "failed in round$$failed: target/steady-N.txt" >&2; exit 1; }
 
 calls: $(SOCKLAB) c ## what a connection costs each design, and whether its twin is equal: a table
 	@$(SOCKLAB) compare --table

@@ -277,6 +277,18 @@ fn workers_are_counted() {
     );
 }
 
+/// As many slow clients as there are workers keep everybody else out.
+#[test]
+fn slow_clients_fill_a_pool() {
+    if !alone() {
+        return;
+    }
+    let found = finding("D2", &[], &python("sharing.py"));
+    assert_eq!(found["verdict"], "weak", "{found}");
+    assert!(found["what"].to_string().contains("4 clients with an unfinished request"), "{found}");
+    assert!(found["evidence"].to_string().contains("all others waited for 4 clients"), "{found}");
+}
+
 /// What is near to a claim is not what is claimed; what adds something to it is.
 #[test]
 fn near_claims_are_told_apart() {

@@ -1,8 +1,8 @@
 //! D10: connections that are reset.
 
 use super::{
-    Deed, beginning, computing, left_out, reset, survives, until_computed, until_computing,
-    until_read,
+    Deed, beginning, computing, left_out, reset, survives, until_computed, until_read,
+    while_computing,
 };
 use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
@@ -45,10 +45,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     if let Some(heavy) = &heavy {
         let waiting = move |server: &Server| {
-            let client = server.connect_accepted()?;
-            client.send(&heavy.request)?;
-            until_computing(server, &client)?;
-            reset(server, client)?;
+            while_computing(server, heavy, |client| reset(server, client))?;
             until_computed(server, heavy)
         };
         deeds.push((String::from("a reset while the answer is computed"), Box::new(waiting)));

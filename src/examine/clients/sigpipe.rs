@@ -1,6 +1,6 @@
 //! D12: an answer to somebody who is gone.
 
-use super::{computing, reset, until_computed, until_computing};
+use super::{computing, reset, until_computed, while_computing};
 use crate::examine::costly::Heaviness;
 use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
@@ -40,7 +40,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let disposition = if is_inetds { None } else { disposition(server.pid()) };
     let before = server.processes();
     match &heavy {
-        Some(heavy) => while_computing(&server, heavy)?,
+        Some(heavy) => meanwhile(&server, heavy)?,
         None => while_stopped(&server)?,
     }
     let health = match server.health()? {
@@ -63,17 +63,16 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     Ok(Outcome::new(verdict, what).with_all(disposition))
 }
 
-fn while_computing(server: &Server, heavy: &Heaviness) -> Result<(), Trouble> {
-    let client = server.connect_accepted()?;
-    client.send(&heavy.request)?;
-    until_computing(server, &client)?;
-    client.finish()?;
-    let has_heard = || {
-        let row = server.row(&client)?;
-        Ok(row.is_none_or(|row| row.idiag_state == TCP_CLOSE_WAIT) || client.is_told()?)
-    };
-    server.until(has_heard)?;
-    reset(server, client)?;
+fn meanwhile(server: &Server, heavy: &Heaviness) -> Result<(), Trouble> {
+    while_computing(server, heavy, |client| {
+        client.finish()?;
+        let has_heard = || {
+            let row = server.row(&client)?;
+            Ok(row.is_none_or(|row| row.idiag_state == TCP_CLOSE_WAIT) || client.is_told()?)
+        };
+        server.until(has_heard)?;
+        reset(server, client)
+    })?;
     until_computed(server, heavy)
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::until_read;
-use crate::examine::server::Probe;
+use crate::examine::client::Client;
+use crate::examine::server::{Probe, Server};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::limit::{Limit, limit};
@@ -13,9 +14,10 @@ use crate::subject::watch::Task;
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D2",
     name: "trickle",
-    does: "sends a request one byte at a time, every half second, and never its end; asks with another client meanwhile",
-    sees: "whether the other is answered, and whether the slow one is cut within ten seconds; or that the loop waits with a time \
-           limit which the bytes don't renew",
+    does: "sends a request one byte at a time, every half second, and never its end, with eight clients, or as many as there are \
+           workers; asks with another client meanwhile",
+    sees: "whether the other is answered, and whether the slow ones are cut within ten seconds; or that the server waits with a \
+           time limit which the bytes don't renew",
     matters: "a time limit for each recv() is renewed by each byte: a hundred such clients (slowloris) keep a hundred workers, or \
               descriptors, for as long as they like",
     remedy: "limit the time of a request as a whole: a deadline from accept() on, and what is left of it for each wait",
@@ -26,6 +28,8 @@ pub(in crate::examine) const CHECK: Check = Check {
     run,
 };
 
+/// How many slow clients there are, where each does not take a worker.
+const MANY: usize = 8;
 /// How long the request takes: some more than the deadline that is usual, ten seconds.
 const WHOLE: Duration = Duration::from_millis(10_500);
 /// How many bytes there are: fewer than the longest line that a server may take.
@@ -37,8 +41,11 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if exam.is_single_use()? {
         return Ok(Outcome::not_applicable("it serves once"));
     }
+    if let Some(outcome) = exam.speaks_first()? {
+        return Ok(outcome);
+    }
     let design = exam.design()?;
-    let must = design.is_pool_or_iterative() && design.workers <= 1;
+    let must = design.is_pool_or_iterative();
     let server = exam.start()?;
     let request = &server.protocol.request;
     let bytes = if server.protocol.is_fibonacci {
@@ -49,25 +56,27 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if bytes.is_empty() {
         return Ok(Outcome::not_applicable("a request of one byte has no pieces"));
     }
-    let mut client = server.connect_accepted()?;
+    let mut slow = if must { design.fill(&server)? } else { many(&server)? };
+    let count = if must { design.workers.max(1) } else { slow.len() };
+    let who = if count == 1 { String::from("one client") } else { format!("{count} clients") };
     let begun = Instant::now();
     let mut limits = Limits::default();
     let mut probe = None;
     let mut beside = Probe::Right;
     let mut is_cut = false;
     for (number, byte) in bytes.iter().enumerate() {
-        client.send(std::slice::from_ref(byte))?;
-        until_read(&server, &client)?;
-        if number == 0 && !client.is_told()? {
+        for client in slow.iter().take(count) {
+            client.send(std::slice::from_ref(byte))?;
+            until_read(&server, client)?;
+        }
+        if number == 0 && !slow[0].is_told()? {
             let other = probe.insert(server.connect()?);
             other.send(request)?;
             beside = server.outcome(other)?;
             if beside != Probe::Right && !must {
-                let what = format!(
-                    "beside one who sends half a request a good client is {}",
-                    beside.words()
-                );
-                return Ok(Outcome::fail(what).with_all(server.held_by(&client)?));
+                let what =
+                    format!("beside {who} with half a request a good client is {}", beside.words());
+                return Ok(Outcome::fail(what).with_all(server.held_by(&slow[0])?));
             }
         }
         let at = begun.elapsed();
@@ -78,27 +87,29 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             break;
         }
         let due = WHOLE.mul_f64((number + 1) as f64 / bytes.len() as f64);
-        is_cut = server.until_within(due.saturating_sub(begun.elapsed()), || client.is_told())?;
+        is_cut = server.until_within(due.saturating_sub(begun.elapsed()), || slow[0].is_told())?;
         if is_cut {
             break;
         }
     }
     let seconds = begun.elapsed().as_secs_f64();
-    let answer = client.take()?;
-    let held = server.held_by(&client)?;
-    client.close();
+    let answer = slow[0].take()?;
+    let held = server.held_by(&slow[0])?;
+    slow.into_iter().for_each(Client::close);
     let after = match &mut probe {
         Some(probe) if beside != Probe::Right => server.outcome(probe)?,
         _ => Probe::Right,
     };
     if after != Probe::Right {
-        let what = format!("when the slow client has left, the one behind it is {}", after.words());
+        let what =
+            format!("when {who} with half a request left, the one behind it is {}", after.words());
         return Ok(Outcome::fail(what).with_all(server.scene()));
     }
     if let Some(ailment) = server.ailment()? {
         return Ok(ailment);
     }
-    let stalled = (beside != Probe::Right).then(|| String::from("all others waited meanwhile"));
+    let stalled =
+        (beside != Probe::Right).then(|| format!("all others waited for {who} meanwhile"));
     let outcome = if is_cut && answer.bytes.first().is_some_and(u8::is_ascii_digit) {
         return Ok(Outcome::not_applicable("it does not wait for the whole request: see D4"));
     } else if is_cut {
@@ -109,10 +120,26 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         Outcome::pass(what)
             .with(format!("it waits with a time limit of {seconds:.1} s then ({name})"))
     } else {
-        let what = format!("after {seconds:.1} s the unfinished request is still waited for");
+        let what =
+            format!("{who} with an unfinished request, still waited for after {seconds:.1} s");
         Outcome::new(Verdict::Weak, what).with_all(limits.unseen())
     };
     Ok(outcome.with_all(stalled).with_all(held))
+}
+
+/// Clients that the server has accepted: as many as it takes, up to [`MANY`].
+fn many(server: &Server) -> Result<Vec<Client>, Trouble> {
+    let mut all = vec![server.connect_accepted()?];
+    while all.len() < MANY {
+        let client = server.connect()?;
+        let is_taken = || server.is_accepted(&client);
+        server.until_or_at_rest(server.patience, 40, is_taken)?;
+        if !is_taken()? {
+            break;
+        }
+        all.push(client);
+    }
+    Ok(all)
 }
 
 /// The time limits with which tasks wait, as they were seen.

@@ -2,7 +2,7 @@
 
 use crate::examine::client::{Client, End};
 use crate::examine::clients::{
-    Deed, beginning, computing, left_out, survives, until_computed, until_computing, until_read,
+    Deed, beginning, computing, left_out, survives, until_computed, until_read, while_computing,
 };
 use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
@@ -53,10 +53,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     if let Some(heavy) = &heavy {
         let waiting = move |server: &Server| {
-            let client = server.connect_accepted()?;
-            client.send(&heavy.request)?;
-            until_computing(server, &client)?;
-            end(server, client)?;
+            while_computing(server, heavy, |client| end(server, client))?;
             until_computed(server, heavy)
         };
         deeds

@@ -129,8 +129,12 @@ impl Count {
 
     fn words(&self, clients: usize) -> String {
         let Self { processes, threads, descriptors } = self;
+        let clients = match clients {
+            1 => String::from("1 client"),
+            _ => format!("{clients} clients"),
+        };
         format!(
-            "with {clients} clients: processes {processes}, further threads {threads}, descriptors {descriptors} in all"
+            "with {clients}: processes {processes}, further threads {threads}, descriptors {descriptors} in all"
         )
     }
 }

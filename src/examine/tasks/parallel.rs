@@ -74,10 +74,13 @@ impl Run {
     fn words(&self, heavy: &Heaviness, alone: Duration) -> String {
         let Self { requests, time, cpu, looks, together, single } = self;
         let ratio = time.as_secs_f64() / alone.as_secs_f64().max(1e-6);
+        let what = match requests {
+            1 => format!("one {}", heavy.name),
+            _ => format!("{requests} of {} at once", heavy.name),
+        };
         format!(
-            "{requests} times {} at once: {:.2} s, {ratio:.1} times one alone, {:.2} s of CPU time; two tasks or more ran in \
+            "{what}: {:.2} s, {ratio:.1} times one alone, {:.2} s of CPU time; two tasks or more ran in \
              {together} of {looks} looks, one in {single}",
-            heavy.name,
             time.as_secs_f64(),
             cpu.as_secs_f64(),
         )

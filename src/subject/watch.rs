@@ -275,7 +275,18 @@ pub fn cpu_of(task: Task) -> Duration {
     // The first number; more exact than the clock ticks of /proc/PID/stat.
     let text = fs::read_to_string(format!("{}/schedstat", task.path())).unwrap_or_default();
     let spent = text.split_whitespace().next().and_then(|word| word.parse().ok());
-    Duration::from_nanos(spent.unwrap_or(0))
+    // A kernel may be built without.
+    spent.map_or_else(|| ticks_of(task), Duration::from_nanos)
+}
+
+/// The CPU time of a task by the clock's ticks, a hundredth of a second each.
+fn ticks_of(task: Task) -> Duration {
+    let stat = fs::read_to_string(format!("{}/stat", task.path())).unwrap_or_default();
+    let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    // utime and stime, the fields 14 and 15 of all, of which two are left out here.
+    let ticks: u64 =
+        rest.split(' ').skip(11).take(2).filter_map(|word| word.parse::<u64>().ok()).sum();
+    Duration::from_millis(10).saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
 }
 
 /// How often the tasks of some processes have gone to sleep.

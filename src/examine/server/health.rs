@@ -43,6 +43,10 @@ const IDLE: u32 = 10;
 
 /// For how long a server is watched that does not come to rest.
 const WATCH: Duration = Duration::from_millis(300);
+/// So much CPU time is no work that was left: on a busy machine that may take many times as long.
+const BUSY: Duration = Duration::from_millis(150);
+/// Whoever hasn't got that within such a time does not spin.
+const STARVED: Duration = Duration::from_secs(10);
 
 impl Server {
     /// What each task of it is doing, a line each.
@@ -286,19 +290,27 @@ pub(in crate::examine) fn scene(tasks: Vec<Task>) -> Vec<String> {
 }
 
 /// How much of a CPU some processes use, in percent, if they spin: whoever does is always seen running, or waiting
-/// for a CPU that others have; whoever is only slow is not.
+/// for a CPU that others have, and uses what he gets of it; whoever is only slow, or only waits for a CPU, does not.
 pub(in crate::examine) fn spinning(
     processes: impl Fn() -> Vec<u32>,
     is_at_rest: impl Fn() -> bool,
 ) -> Result<Option<f64>, Trouble> {
     let (begun, before) = (Instant::now(), watch::cpu(&processes()));
+    let spent = || watch::cpu(&processes()).saturating_sub(before);
     let (mut looks, mut awake) = (0, 0);
-    while begun.elapsed() < WATCH || looks < LOOKS {
+    loop {
         looks += 1;
         awake += u32::from(!is_at_rest());
+        let time = begun.elapsed();
+        if time >= WATCH && looks >= LOOKS {
+            if awake < looks - looks / 10 || time >= STARVED {
+                return Ok(None);
+            }
+            let spent = spent();
+            if spent >= BUSY {
+                return Ok(Some(spent.as_secs_f64() / time.as_secs_f64() * 100.0));
+            }
+        }
         wait_for(&mut Vec::new(), Deadline::after(Duration::from_millis(1)))?;
     }
-    let spent = watch::cpu(&processes()).saturating_sub(before);
-    let share = spent.as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0;
-    Ok((awake >= looks - looks / 10).then_some(share))
 }

@@ -231,7 +231,7 @@ pub fn record(command: &[OsString], plan: &Plan) -> Result<Trace, Broken> {
     let port = free_port()?;
     let is_given = command.iter().any(|word| word.to_str().is_some_and(|w| w.contains("{port}")));
     let mut run = Run::start(command, port)?;
-    match run.go(plan, Wanted { port, is_sure: is_given }) {
+    match run.go(plan, Wanted { port, is_sure: is_given, rest: Wanted::REST }) {
         Ok(()) => Ok(run.trace()?),
         Err(why) if why.is_interrupt() => Err(why.into()),
         Err(why) => {

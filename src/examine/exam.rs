@@ -10,10 +10,11 @@ use super::costly::{Heaviness, outweighs, waiting, weigh};
 use super::design::{Design, Kind, Manners, identify, manners};
 use super::faults::Habits;
 use super::inetd::{self, Life};
+use super::leaks::Growth;
 use super::log::Log;
 use super::plan::{PORT, Plan, Port};
 use super::protocol::{Protocol, Shape};
-use super::server::{Held, Probe, Server};
+use super::server::{Held, IN_VAIN, Probe, Server};
 use super::shared::Shared;
 use super::{Check, Outcome, Over, Trouble};
 use crate::net::Deadline;
@@ -42,6 +43,7 @@ pub struct Exam<'a> {
     heavy: OnceCell<Option<Heaviness>>,
     bears_empty: OnceCell<bool>,
     habits: OnceCell<Habits>,
+    growth: OnceCell<Growth>,
     pub(super) shared: Shared,
 }
 
@@ -60,6 +62,7 @@ impl<'a> Exam<'a> {
             heavy: OnceCell::new(),
             bears_empty: OnceCell::new(),
             habits: OnceCell::new(),
+            growth: OnceCell::new(),
             shared: Shared::default(),
         }
     }
@@ -242,7 +245,8 @@ impl<'a> Exam<'a> {
             None => Subject::confine(command, &plan.isolation, limits, gate)?,
         };
         self.ends.borrow_mut().extend(subject.ends().cloned());
-        let wanted = Wanted { port, is_sure: false };
+        let rest = if self.is_restless.get() { IN_VAIN } else { Wanted::REST };
+        let wanted = Wanted { port, is_sure: false, rest };
         let reached = subject.until_reached(plan.patience, wanted)?;
         let server = self.server(Held::Own(RefCell::new(subject)), reached, is_gated);
         if self.life.get() == Some(Life::Lasting) {
@@ -347,6 +351,22 @@ impl<'a> Exam<'a> {
     /// If it does not answer; [`Trouble::Blocked`] where the system does not let its calls be seen.
     pub(super) fn habits(&self) -> Result<&Habits, Trouble> {
         self.kept(&self.habits, || Habits::of(self))
+    }
+
+    /// What clients that come and go leave behind.
+    ///
+    /// # Errors
+    ///
+    /// Those of the clients; [`Trouble::Broken`] if they are not served.
+    pub(super) fn growth(&self) -> Result<&Growth, Trouble> {
+        let growth = self.kept(&self.growth, || {
+            let before = self.ends.borrow().len();
+            let growth = Growth::watch(self)?;
+            Ok(growth.with_ends(self.ends.borrow()[before..].to_vec()))
+        })?;
+        // The check is about these.
+        self.ends.borrow_mut().extend(growth.ends.iter().cloned());
+        Ok(growth)
     }
 
     /// What is in a cell, or what is put there now: with servers of its own, in networks of their own, of which

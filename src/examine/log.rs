@@ -92,6 +92,14 @@ impl Log {
         self.0.borrow().lines.is_empty()
     }
 
+    /// Has the lines of another one behind its own, and what became of its server.
+    pub(super) fn take_over(&self, other: &Self) {
+        let (mut all, other) = (self.0.borrow_mut(), other.0.borrow());
+        let room = KEPT.saturating_sub(all.lines.len());
+        all.lines.extend(other.lines.iter().take(room).cloned());
+        all.death.clone_from(&other.death);
+    }
+
     /// All lines so far; what is done again and again is told once.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = self.0.borrow().lines.clone();

@@ -2,14 +2,18 @@
 
 use std::ffi::OsString;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Trouble;
+use crate::linux::pidfd::pidfd_open;
+use crate::net::Deadline;
+use crate::posix::poll::{POLLIN, pollfd};
 use crate::posix::signal::{SIGTERM, kill};
 use crate::report::examination::json;
 use crate::report::{Examination, Role, Suite};
-use crate::subject::until;
+use crate::subject::wait_for;
 
 /// A server of a suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,9 +65,13 @@ pub fn words(command: &str) -> Result<Vec<String>, &'static str> {
     shlex::split(command).ok_or("a quotation that does not end")
 }
 
-/// An examiner at work.
+/// An examiner at work. We hold the other end of its standard input, into which nothing is written: with us, whatever ends
+/// us, comes that one's end, and then the examiner's. (`PR_SET_PDEATHSIG` tells of the end of a thread, not of a process, and
+/// too late if that is over when it is asked for.)
 struct Worker {
     child: Child,
+    /// Readable once it has ended.
+    over: OwnedFd,
     at: usize,
     said: std::thread::JoinHandle<(Vec<u8>, Vec<u8>)>,
 }
@@ -78,11 +86,19 @@ impl Worker {
             .arg(format!("--name={}", entry.name))
             .arg("--")
             .args(&entry.command)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| format!("{}: {error}", program.to_string_lossy()))?;
+        let over = match pidfd_open(child.id() as i32, 0) {
+            Ok(over) => over,
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(error.to_string());
+            }
+        };
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let said = std::thread::spawn(move || {
             let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -91,10 +107,12 @@ impl Worker {
             let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut err));
             (out, err)
         });
-        Ok(Self { child, at, said })
+        Ok(Self { child, over, at, said })
     }
 
-    fn found(self, role: Role, entry: &Entry) -> Examination {
+    fn found(mut self, role: Role, entry: &Entry) -> Examination {
+        // It has ended.
+        let _ = self.child.wait();
         let (out, err) = self.said.join().unwrap_or_default();
         json::read(&out).unwrap_or_else(|error| {
             let said = String::from_utf8_lossy(&err).trim().to_owned();
@@ -118,8 +136,19 @@ fn nothing(role: Role, entry: &Entry, why: String) -> Examination {
     }
 }
 
-/// Examines servers, or clients, `jobs` side by side; `examiner` is the command that examines one and prints JSON, `tell` is called
-/// after each, with how many are done and how many there are.
+/// Waits until one of them has ended.
+fn first_ended(working: &[Worker]) -> crate::posix::Result<usize> {
+    let mut fds = working.iter().map(|worker| pollfd::new(&worker.over, POLLIN)).collect();
+    loop {
+        wait_for(&mut fds, Deadline::NEVER)?;
+        if let Some(number) = fds.iter().position(|fd| fd.revents() != 0) {
+            return Ok(number);
+        }
+    }
+}
+
+/// Examines servers, or clients, `jobs` side by side; `examiner` is the command that examines one, prints JSON, and ends with its standard input; `tell` is called
+/// whenever that changes, with how many are done, how many there are, and the names of those under way.
 ///
 /// # Errors
 ///
@@ -129,7 +158,7 @@ pub fn examine_all(
     entries: &[Entry],
     examiner: &[OsString],
     jobs: usize,
-    mut tell: impl FnMut(usize, usize, &Entry),
+    mut tell: impl FnMut(usize, usize, &[&str]),
 ) -> Result<Suite, Trouble> {
     let begun = Instant::now();
     let mut found: Vec<Option<Examination>> = vec![None; entries.len()];
@@ -137,6 +166,7 @@ pub fn examine_all(
     let mut working: Vec<Worker> = Vec::new();
     let mut done = 0;
     while done < entries.len() {
+        // One that can't even be started is done.
         while working.len() < jobs.max(1)
             && let Some((at, entry)) = waiting.next()
         {
@@ -148,22 +178,25 @@ pub fn examine_all(
                 }
             }
         }
-        let ended = until(Duration::from_secs(1), || {
-            Ok(working.iter_mut().position(|worker| !matches!(worker.child.try_wait(), Ok(None))))
-        });
-        match ended {
-            Ok(None) => {}
-            Ok(Some(number)) => {
+        if working.is_empty() {
+            continue;
+        }
+        let names: Vec<&str> =
+            working.iter().map(|worker| entries[worker.at].name.as_str()).collect();
+        tell(done, entries.len(), &names);
+        match first_ended(&working) {
+            Ok(number) => {
                 let worker = working.swap_remove(number);
                 let at = worker.at;
                 found[at] = Some(worker.found(role, &entries[at]));
                 done += 1;
-                tell(done, entries.len(), &entries[at]);
             }
             Err(error) => {
-                for mut worker in working {
-                    // It ends what it has started, and then itself.
+                // Each ends what it has started, and then itself.
+                for worker in &working {
                     let _ = kill(worker.child.id() as i32, SIGTERM);
+                }
+                for mut worker in working {
                     let _ = worker.child.wait();
                 }
                 return Err(error.into());
@@ -192,6 +225,12 @@ mod tests {
         assert_eq!(entries[1].command, ["python3", "my server.py", "--port", "{port}"]);
         for wrong in ["", "# nobody", "anna", "anna:", ": ./x", "a: 'x", "a: x\na: y"] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+        for (text, line) in [
+            ("# a\n\nanna: ./x\nbob\n", "line 4: no colon between a name and a command: bob"),
+            ("a: x\n a : y", "line 2: the name is there already: a : y"),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), line);
         }
     }
 

@@ -3,7 +3,7 @@
 
 #![expect(unsafe_code, reason = "what must happen between fork and exec")]
 
-use std::ffi::{CStr, c_int};
+use std::ffi::CStr;
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -12,16 +12,20 @@ use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
-use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::{getegid, geteuid, setsid};
 
 use crate::linux::close_range::close_range;
 use crate::linux::net_if::{IFF_UP, siocsifflags};
+use crate::linux::signalfd::{SFD_CLOEXEC, SFD_NONBLOCK, signalfd};
 use crate::posix::error::{EINTR, Error};
-use crate::posix::signal::{SIGKILL, SIGTERM, handler, kill, sigaction, sigemptyset};
+use crate::posix::poll::{POLLIN, poll, pollfd};
+use crate::posix::signal::{
+    SIG_BLOCK, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, kill, sigaddset,
+    sigemptyset, sigprocmask,
+};
 use crate::posix::sys_socket::{AF_INET, SOCK_CLOEXEC, SOCK_DGRAM, socket};
-use crate::posix::sys_wait::waitpid;
+use crate::posix::sys_wait::{WEXITSTATUS, WIFEXITED, WNOHANG, waitpid};
 use crate::posix::unistd::{_exit, fork, read, write};
 
 /// In what a command runs.
@@ -70,6 +74,18 @@ pub fn enter() -> Isolation {
     match loopback_up() {
         Ok(()) => Isolation::Namespaces,
         Err(error) => Isolation::Beside(error.to_string()),
+    }
+}
+
+/// Whether [`enter`] would come to namespaces: tried by a process of its own. To be called while there is one thread.
+pub fn has_namespaces() -> bool {
+    // SAFETY: no other thread has a lock that the child could wait for.
+    match unsafe { fork() } {
+        Ok(0) => _exit(i32::from(enter() != Isolation::Namespaces)),
+        Ok(pid) => {
+            waitpid(pid, 0).is_ok_and(|(_, status)| WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        }
+        Err(_) => false,
     }
 }
 
@@ -238,14 +254,17 @@ pub(super) unsafe fn split(
 unsafe fn wait_outside() -> ! {
     // SAFETY: the caller's contract: nobody uses these.
     let _ = unsafe { close_range(0, u32::MAX) };
-    // Neither fails, with these arguments.
-    let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+    // Does not fail, with this argument.
     let _ = prctl::set_name(c"socklab-cell");
-    // Until nobody is left.
+    // Until nobody is left: the process that keeps the cell ends with us.
     while !matches!(waitpid(-1, 0), Err(error) if error.errno() != EINTR) {}
     _exit(0)
 }
 
+/// That we are gone is told by the pipe: its reader is, whatever has ended us, and the kernel says so to `poll()`. A signal
+/// at the parent's death (`PR_SET_PDEATHSIG`) would come with the end of the one thread that has started the command, and
+/// not at all if that was over before it was asked for.
+///
 /// # Safety
 ///
 /// As [`split`].
@@ -257,20 +276,20 @@ unsafe fn keep(status: &OwnedFd, child: i32, isolation: &Isolation) -> ! {
     }
     // SAFETY: as above.
     let _ = unsafe { close_range(kept + 1, u32::MAX) };
-    // None of these fails, with these arguments.
+    // Neither fails, with these arguments.
     let _ = prctl::set_child_subreaper(true);
-    if *isolation == Isolation::Namespaces {
-        // With process 1 its whole namespace ends.
-        let _ = prctl::set_pdeathsig(Signal::SIGKILL);
-    } else {
-        let act = sigaction { sa_handler: handler(end_all), sa_mask: sigemptyset(), sa_flags: 0 };
-        // SAFETY: `end_all` uses system calls only, and does not return.
-        let _ = unsafe { sigaction(SIGTERM, Some(&act)) };
-        let _ = prctl::set_pdeathsig(Signal::SIGTERM);
-    }
     let _ = prctl::set_name(c"socklab-cell");
+    let Ok(news) = hold_signals() else { end_all(isolation) };
     loop {
-        match waitpid(-1, 0) {
+        match waitpid(-1, WNOHANG) {
+            Ok((0, _)) => {
+                let mut fds = [pollfd::new(&news, POLLIN), pollfd::new(status, 0)];
+                let _ = poll(&mut fds, -1);
+                if fds[1].revents() != 0 {
+                    end_all(isolation);
+                }
+                let _ = read(&news, &mut [0; 1024]);
+            }
             Ok((pid, wstatus)) if pid == child => {
                 // Nobody may be there to read it.
                 let _ = write(status, &wstatus.to_ne_bytes());
@@ -283,9 +302,24 @@ unsafe fn keep(status: &OwnedFd, child: i32, isolation: &Isolation) -> ! {
     }
 }
 
-/// Ends all that is below this process, and then itself: whoever loses its parent comes to light in the next
-/// look. Allocates nothing and takes no lock.
-extern "C" fn end_all(_signum: c_int) {
+/// Holds back the signals that would end this process, and returns a descriptor that tells of ended children.
+fn hold_signals() -> crate::posix::Result<OwnedFd> {
+    let mut held = sigemptyset();
+    for signum in [SIGCHLD, SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
+        sigaddset(&mut held, signum)?;
+    }
+    sigprocmask(SIG_BLOCK, Some(&held))?;
+    let mut told = sigemptyset();
+    sigaddset(&mut told, SIGCHLD)?;
+    signalfd(&told, SFD_CLOEXEC | SFD_NONBLOCK)
+}
+
+/// Ends all that is below this process, and then itself. With process 1 its whole namespace ends; else whoever loses its
+/// parent comes to light in the next look. Allocates nothing and takes no lock.
+fn end_all(isolation: &Isolation) -> ! {
+    if *isolation == Isolation::Namespaces {
+        _exit(0);
+    }
     loop {
         let mut text = [0; 4096];
         let children = open(c"/proc/thread-self/children", OFlag::O_RDONLY, Mode::empty());

@@ -42,7 +42,7 @@ use said::{Output, listen};
 use sockets::{Door, doors, reached};
 pub use sockets::{Reached, free_port, is_accepted, is_at, is_end, is_whole, own_ip};
 use waiting::LOOK;
-pub use waiting::{heed_interrupts, until, wait_for};
+pub use waiting::{heed_end_of_input, heed_interrupts, until, wait_for};
 
 /// A running command, in a session of its own, which a process of ours keeps.
 pub struct Subject {
@@ -102,6 +102,13 @@ pub struct Wanted {
     pub port: u16,
     /// Whether no other will do.
     pub is_sure: bool,
+    /// For how long it may take, once it listens, to be through with its start: to rest.
+    pub rest: Duration,
+}
+
+impl Wanted {
+    /// As long as that may take whoever is not known never to rest.
+    pub const REST: Duration = Duration::from_secs(1);
 }
 
 /// Why a command can't be studied.
@@ -374,7 +381,7 @@ impl Subject {
         let mut found = found.flatten();
         if found.is_some() {
             // Whoever makes himself a daemon ends in these moments; others open one more port.
-            self.settle(patience.min(Duration::from_secs(1)))?;
+            self.settle(patience.min(wanted.rest))?;
             found = reached(&self.everybody(), wanted.port)?.or(found);
         }
         match (found, self.ended()) {

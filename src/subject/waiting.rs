@@ -2,7 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use std::os::fd::OwnedFd;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::posix::signal::{
 };
 
 static INTERRUPTS: OnceLock<OwnedFd> = OnceLock::new();
+static INPUT: OnceLock<OwnedFd> = OnceLock::new();
 
 /// From here on SIGINT, SIGTERM, SIGQUIT and SIGHUP end every wait for a subject with `EINTR`, so that nothing of
 /// it is left. Under nohup SIGHUP stays ignored.
@@ -42,19 +44,32 @@ pub fn heed_interrupts() -> crate::posix::Result<()> {
     Ok(())
 }
 
+/// From here on so does the end of standard input, a pipe whose other end somebody has who is not to be survived. The
+/// kernel closes it with that process, whatever ends it: no signal can come too late, or be lost.
+///
+/// # Errors
+///
+/// Those of `dup`.
+pub fn heed_end_of_input() -> io::Result<()> {
+    let fd = io::stdin().as_fd().try_clone_to_owned()?;
+    INPUT.get_or_init(|| fd);
+    Ok(())
+}
+
 /// Waits until a descriptor is ready; false once the deadline is over.
 ///
 /// # Errors
 ///
 /// Those of `poll`; `EINTR` if the user wants an end.
 pub fn wait_for(fds: &mut Vec<pollfd>, deadline: Deadline) -> crate::posix::Result<bool> {
-    let Some(interrupts) = INTERRUPTS.get() else { return wait(fds, deadline) };
-    fds.push(pollfd::new(interrupts, POLLIN));
+    let asked = fds.len();
+    fds.extend(INTERRUPTS.get().map(|interrupts| pollfd::new(interrupts, POLLIN)));
+    // Its end is told unasked; what may be read there is nobody's.
+    fds.extend(INPUT.get().map(|input| pollfd::new(input, 0)));
     let is_ready = wait(fds, deadline);
-    match fds.pop() {
-        Some(interrupts) if interrupts.revents() != 0 => Err(Error::new("poll", EINTR)),
-        _ => is_ready,
-    }
+    let is_over = fds[asked..].iter().any(|fd| fd.revents() != 0);
+    fds.truncate(asked);
+    if is_over { Err(Error::new("poll", EINTR)) } else { is_ready }
 }
 
 /// Between two looks at what can't be waited for.

@@ -28,6 +28,7 @@ mod evidence;
 mod examined;
 mod examined_clients;
 mod inetd;
+mod killed;
 mod lecture;
 mod look;
 mod ordinary;

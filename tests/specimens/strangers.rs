@@ -25,6 +25,21 @@ const CASES: &[Case] = &[
     ("echo.py", ECHO, &[("D4", &["pass"]), ("D5", &["pass"]), ("D10", &["pass"])]),
     // A child is made while another is waited for: as many as before, and yet one more. The superuser has no limit.
     ("forking.py", &[], &[("F8", &["pass", "blocked"])]),
+    // What it keeps for ever is told, and nothing else is blamed on it.
+    (
+        "keeping.py",
+        ECHO,
+        &[
+            ("D19", &["pass"]),
+            ("E1", &["pass"]),
+            ("E2", &["fail"]),
+            ("E3", &["fail"]),
+            ("E5", &["fail"]),
+            ("E6", &["pass"]),
+        ],
+    ),
+    // Who serves the next client while a child of its own has the connection is not waited for.
+    ("keeping_forked.py", ECHO, &[("A4", &["n/a"]), ("E1", &["pass"]), ("E6", &["fail"])]),
     ("quiet.py", &[], &[("A5", &["pass"]), ("D12", &["pass"])]),
     ("loops.py", &["--claims=epoll"], &[("C10", &["pass"]), ("E4", &["pass"])]),
     // Who asks from where decides; the catalogue's group of reach has no other server that fails.
@@ -406,6 +421,32 @@ fn hidden_descriptors_are_no_reason_not_to_examine() {
     let verdicts: Vec<_> = findings.map(|finding| finding["verdict"].as_str()).collect();
     let wanted = ["pass", "n/a", "pass", "pass", "blocked", "pass"].map(Some);
     assert_eq!(verdicts, wanted, "{found}");
+}
+
+/// Where servers would be in one network, one is examined after the other.
+#[test]
+fn a_suite_without_namespaces_takes_turns() {
+    let quiet = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers/quiet.py");
+    let line = |name| format!("{name}: python3 -B {} {{port}}\n", quiet.display());
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("turns.txt");
+    std::fs::write(&file, ["anna", "bert", "carl"].map(line).concat()).expect("a file");
+    let line = format!(
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs \
+         {} examine --json --only A1 --suite {}",
+        env!("CARGO_BIN_EXE_socklab"),
+        file.display()
+    );
+    let mut examiner = Command::new("unshare");
+    let output = examiner.args(["--user", "--map-root-user", "sh", "-c", &line]).output();
+    let output = output.expect("unshare, of util-linux, runs");
+    let Ok(found) = serde_json::from_slice::<Value>(&output.stdout) else {
+        return eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let all = found["examinations"].as_array().expect("three");
+    assert!(all.iter().all(|one| one["counts"]["pass"] == 1), "{found}");
+    let sum: f64 = all.iter().filter_map(|one| one["seconds"].as_f64()).sum();
+    let seconds = found["seconds"].as_f64().expect("seconds");
+    assert!(sum <= seconds, "{sum} s in {seconds} s");
 }
 
 /// Two that sleep before they answer each other are at it for ever, too.

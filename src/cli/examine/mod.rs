@@ -20,7 +20,7 @@ use crate::examine::{
 };
 use crate::report::{Examination, shell};
 use crate::subject::cell::{Isolation, enter};
-use crate::subject::{Inetd, heed_interrupts};
+use crate::subject::{Inetd, heed_end_of_input, heed_interrupts};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -68,7 +68,7 @@ pub(super) struct Arguments {
     /// Examine several servers, or clients: a file with a name, a colon and a command on each line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "design"])]
     suite: Option<PathBuf>,
-    /// How many of a suite are examined side by side: as many as there are CPUs
+    /// How many of a suite are examined side by side: as many as there are CPUs, or one where the system refuses namespaces
     #[arg(long, value_name = "N", requires = "suite", value_parser = jobs)]
     jobs: Option<usize>,
     #[command(flatten)]
@@ -90,6 +90,9 @@ pub(super) struct Arguments {
     /// Say what a check does, what it looks at, why it matters, and what to do
     #[arg(long, value_name = "ID")]
     explain: Option<String>,
+    /// End with standard input: a suite is at its other end
+    #[arg(long, hide = true)]
+    end_with_input: bool,
 }
 
 // No doc comment: clap would print it instead of what the command is about.
@@ -196,6 +199,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::usage(
             "error: --csv is the table of a suite; --suite FILE, or --json for one server",
         ));
+    }
+    if arguments.end_with_input {
+        heed_end_of_input().map_err(|error| Failure::new(error.to_string()))?;
     }
     if arguments.client {
         return client::run(arguments);

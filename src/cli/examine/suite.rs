@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::super::Failure;
 use super::{Arguments, ended};
-use crate::examine::suite::{Entry, examine_all};
+use crate::examine::suite::examine_all;
 use crate::report::Role;
+use crate::subject::cell::has_namespaces;
 use crate::subject::heed_interrupts;
 
 pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
@@ -17,9 +18,7 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let entries = crate::examine::suite::parse(&text).map_err(failed)?;
     heed_interrupts().map_err(|error| Failure::new(error.to_string()))?;
     let examiner = examiner(arguments)?;
-    let jobs = arguments
-        .jobs
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let jobs = arguments.jobs.unwrap_or_else(jobs);
     let role = if arguments.client { Role::Client } else { Role::Server };
     let suite = examine_all(role, &entries, &examiner, jobs, progress);
     super::wipe();
@@ -32,11 +31,17 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     ended(suite.status())
 }
 
+/// As many as there are CPUs; one, where they would be in the same network and disturb each other.
+fn jobs() -> usize {
+    if has_namespaces() { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 }
+}
+
 /// The command that examines one of them; its name and its own command follow.
 fn examiner(arguments: &Arguments) -> Result<Vec<OsString>, Failure> {
     let asked = &arguments.asked;
     let mut words: Vec<OsString> =
         vec![std::env::current_exe()?.into(), "examine".into(), "--json".into()];
+    words.push("--end-with-input".into());
     let mut option = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             words.push(format!("{name}={value}").into());
@@ -62,11 +67,14 @@ fn examiner(arguments: &Arguments) -> Result<Vec<OsString>, Failure> {
     Ok(words)
 }
 
-/// Which server is done, on a terminal only.
-fn progress(done: usize, all: usize, entry: &Entry) {
+/// How many are done and who is under way, on a terminal only.
+fn progress(done: usize, all: usize, names: &[&str]) {
+    /// What lines of most terminals have room for.
+    const ROOM: usize = 70;
     if io::stderr().is_terminal() {
-        let line = format!("\r\x1b[K{done}/{all} {}", super::super::one_line(&entry.name));
+        let text = super::super::one_line(&format!("{done}/{all} {}", names.join(", ")));
+        let line = crate::report::wrap(&text, Some(ROOM)).into_iter().next().unwrap_or_default();
         // Nobody misses it.
-        let _ = io::stderr().write_all(line.as_bytes());
+        let _ = write!(io::stderr(), "\r\x1b[K{line}");
     }
 }

@@ -1,6 +1,6 @@
 //! Which design a server is: what silent clients make of its tasks, and where these wait.
 //!
-//! A [`Scene`](scene) is its tasks at one moment, a [crowd] the clients that are held meanwhile, [`identify`] what follows from
+//! A `Scene` is its tasks at one moment, a crowd the clients that are held meanwhile, [`identify`] what follows from
 //! both, and [`Design`] what is known then.
 
 mod crowd;

@@ -1,6 +1,6 @@
 //! E6: processes that stay.
 
-use super::{Ground, judge};
+use super::{Count, judge};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -19,5 +19,5 @@ pub(in crate::examine) const CHECK: Check = Check {
 };
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
-    judge(exam, &["processes"], |ground: &Ground| Ok(vec![ground.processes()]))
+    judge(exam, &[Count::Processes])
 }

@@ -1,6 +1,6 @@
 //! E5: connections that only the client has closed.
 
-use super::{Ground, judge};
+use super::{Count, judge};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -20,5 +20,5 @@ pub(in crate::examine) const CHECK: Check = Check {
 };
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
-    judge(exam, &["connections in CLOSE_WAIT"], |ground: &Ground| Ok(vec![ground.close_waits()?]))
+    judge(exam, &[Count::CloseWaits])
 }

@@ -1,6 +1,6 @@
 //! E2: descriptors that stay open.
 
-use super::{Ground, judge};
+use super::{Count, judge};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -19,5 +19,5 @@ pub(in crate::examine) const CHECK: Check = Check {
 };
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
-    judge(exam, &["descriptors"], |ground: &Ground| Ok(vec![ground.descriptors()?]))
+    judge(exam, &[Count::Descriptors])
 }

@@ -1,6 +1,6 @@
 //! E4: stacks of threads that nobody joins, and other memory.
 
-use super::{Ground, judge};
+use super::{Count, judge};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -20,5 +20,5 @@ pub(in crate::examine) const CHECK: Check = Check {
 };
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
-    judge(exam, &["areas of memory", "MiB mapped", "MiB in use"], |ground: &Ground| ground.memory())
+    judge(exam, &[Count::Areas, Count::Mapped, Count::Used])
 }

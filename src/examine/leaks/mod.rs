@@ -8,12 +8,14 @@ pub(super) mod memory;
 pub(super) mod threads;
 pub(super) mod zombies;
 
+use std::rc::Rc;
 use std::time::Duration;
 
+use super::log::Log;
 use super::server::{Probe, Server};
 use super::{Exam, Outcome, Trouble};
 use crate::linux::tcp_info::TCP_CLOSE_WAIT;
-use crate::subject::watch;
+use crate::subject::{Ends, watch};
 
 /// So many clients, twice; then so many more, twice, where something has grown: a heap or a pool that is filled by the
 /// first ones is full by then.
@@ -78,8 +80,7 @@ impl Ground {
     /// [`Trouble::Blocked`] if the system hides them.
     pub(super) fn descriptors(&self) -> Result<u64, Trouble> {
         if self.hides() {
-            let what = "the system hides the server's descriptors: /proc/PID/fd";
-            return Err(Trouble::Blocked(String::from(what)));
+            return Err(hidden(DESCRIPTORS));
         }
         Ok(self.first.iter().map(|&pid| watch::descriptors(pid).len() as u64).sum())
     }
@@ -116,8 +117,7 @@ impl Ground {
     /// [`Trouble::Blocked`] if the system hides the areas.
     pub(super) fn memory(&self) -> Result<Vec<u64>, Trouble> {
         if self.hides() {
-            let what = "the system hides the server's areas of memory: /proc/PID/maps";
-            return Err(Trouble::Blocked(String::from(what)));
+            return Err(hidden(AREAS));
         }
         let sum = |of: &dyn Fn(u32) -> Option<u64>| {
             self.first.iter().filter_map(|&pid| of(pid)).sum::<u64>()
@@ -140,6 +140,14 @@ impl Ground {
     }
 }
 
+/// What the system may hide of a server, and where it would be.
+const DESCRIPTORS: &str = "descriptors: /proc/PID/fd";
+const AREAS: &str = "areas of memory: /proc/PID/maps";
+
+fn hidden(what: &str) -> Trouble {
+    Trouble::Blocked(format!("the system hides the server's {what}"))
+}
+
 /// Counts what could be left behind.
 pub(super) type Look = fn(&Ground) -> Result<Vec<u64>, Trouble>;
 
@@ -148,68 +156,188 @@ pub(super) fn plus(counts: &[u64], more: u64) -> Vec<u64> {
     counts.iter().map(|count| count + more).collect()
 }
 
-/// Lets clients come and go, and looks whether something grows with their number; what comes to a limit, as
-/// a pool does that is filled when it is needed, does not.
+/// What grew while clients came and went: the same clients for all that can be left behind.
+pub(super) struct Growth {
+    /// After how many clients there was how much of each, in the order of [`Count`].
+    counts: Vec<(usize, [u64; Count::ALL])>,
+    /// What the server was doing if it did not come to rest when something had grown: then no more clients came.
+    spinning: Option<Vec<String>>,
+    has_empty: bool,
+    /// Whether the system hides some of it: then that is counted as none.
+    is_hidden: bool,
+    /// What the clients did and saw.
+    transcript: Log,
+    /// The ends of those that were started by inetd for it.
+    pub(super) ends: Vec<Rc<Ends>>,
+}
+
+/// Of what there may be more and more.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Count {
+    Zombies,
+    Descriptors,
+    Threads,
+    Areas,
+    Mapped,
+    Used,
+    CloseWaits,
+    Processes,
+}
+
+impl Count {
+    const ALL: usize = 8;
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Zombies => "zombies",
+            Self::Descriptors => "descriptors",
+            Self::Threads => "threads",
+            Self::Areas => "areas of memory",
+            Self::Mapped => "MiB mapped",
+            Self::Used => "MiB in use",
+            Self::CloseWaits => "connections in CLOSE_WAIT",
+            Self::Processes => "processes",
+        }
+    }
+
+    const fn hideable(self) -> Option<&'static str> {
+        match self {
+            Self::Descriptors => Some(DESCRIPTORS),
+            Self::Areas | Self::Mapped | Self::Used => Some(AREAS),
+            _ => None,
+        }
+    }
+}
+
+const EVERYTHING: Look = |ground| {
+    let is_hidden = ground.hides();
+    let descriptors = if is_hidden { 0 } else { ground.descriptors()? };
+    let mut counts = vec![ground.zombies(), descriptors, ground.threads()];
+    counts.extend(if is_hidden { vec![0; 3] } else { ground.memory()? });
+    counts.extend([ground.close_waits()?, ground.processes()]);
+    Ok(counts)
+};
+
+impl Growth {
+    /// Lets clients come and go, and more of them where something grows with their number.
+    ///
+    /// # Errors
+    ///
+    /// Those of the clients; [`Trouble::Broken`] if they are not served.
+    pub(super) fn watch(exam: &Exam) -> Result<Self, Trouble> {
+        let ground = Ground::start(exam)?;
+        let mut growth = Self {
+            counts: Vec::new(),
+            spinning: None,
+            has_empty: ground.has_empty,
+            is_hidden: ground.hides(),
+            transcript: exam.log(),
+            ends: Vec::new(),
+        };
+        ground.serve(FEW)?;
+        growth.note(FEW, &EVERYTHING(&ground)?);
+        ground.serve(FEW)?;
+        let mut has_grown = growth.settle(&ground, 2 * FEW, FEW)?;
+        // What is left and spins is no pool that is filled when it is needed; so many more would take all CPUs.
+        if has_grown && !ground.server.is_at_rest() {
+            growth.spinning = Some(ground.server.scene());
+            return Ok(growth);
+        }
+        for round in 1..=2 {
+            if has_grown {
+                ground.serve(MANY)?;
+                has_grown = growth.settle(&ground, 2 * FEW + round * MANY, MANY)?;
+            }
+        }
+        Ok(growth)
+    }
+
+    pub(super) fn with_ends(mut self, ends: Vec<Rc<Ends>>) -> Self {
+        self.ends = ends;
+        self
+    }
+
+    fn note(&mut self, clients: usize, found: &[u64]) {
+        let mut counts = [0; Count::ALL];
+        counts.iter_mut().zip(found).for_each(|(count, found)| *count = *found);
+        self.counts.push((clients, counts));
+    }
+
+    /// Notes what there is after `more` clients; whether there is more of something than clients that may have been about to
+    /// go when they were counted: half of what a leak at every second one comes to.
+    fn settle(&mut self, ground: &Ground, clients: usize, more: usize) -> Result<bool, Trouble> {
+        let before = self.counts.last().map_or([0; Count::ALL], |(_, counts)| *counts);
+        let most = plus(&before, more as u64 / 4);
+        let found = ground.settled(EVERYTHING, &most)?;
+        self.is_hidden |= ground.hides();
+        self.note(clients, &found);
+        Ok(found.iter().zip(&most).any(|(now, most)| now > most))
+    }
+
+    /// What comes to a limit, as a pool does that is filled when it is needed, is no leak.
+    fn judge(&self, counts: &[Count]) -> Outcome {
+        let names: Vec<&str> = counts.iter().map(|count| count.name()).collect();
+        let line = |(clients, found): &(usize, [u64; Count::ALL])| {
+            let found =
+                counts.iter().map(|&count| format!("{} {}", found[count as usize], count.name()));
+            format!("after {clients} clients: {}", found.collect::<Vec<_>>().join(", "))
+        };
+        let mut evidence = Vec::new();
+        let mut leak = None;
+        for (at, now) in self.counts.iter().enumerate() {
+            evidence.push(line(now));
+            let Some(before) = at.checked_sub(1).and_then(|at| self.counts.get(at)) else {
+                continue;
+            };
+            let more = now.0 - before.0;
+            let grown = counts.iter().filter_map(|&count| {
+                let (now, before) = (now.1[count as usize], before.1[count as usize]);
+                (now > before + more as u64 / 4)
+                    .then(|| format!("{} more {}", now - before, count.name()))
+            });
+            let grown: Vec<String> = grown.collect();
+            leak = (!grown.is_empty()).then(|| {
+                let what = grown.join(", ");
+                Outcome::fail(format!("{what} after {more} more clients, all of whom have left"))
+            });
+            if leak.is_none() {
+                break;
+            }
+        }
+        if !self.has_empty {
+            evidence.push(String::from(
+                "all of them ask: one that leaves without a word does harm, see D8",
+            ));
+        }
+        match leak {
+            Some(leak) => {
+                leak.with_all(evidence).with_all(self.spinning.clone().unwrap_or_default())
+            }
+            None if evidence.len() == 2 + usize::from(!self.has_empty) => {
+                Outcome::pass(format!("no growth of {}", names.join(", "))).with_all(evidence)
+            }
+            None => {
+                Outcome::pass(format!("{} come to a limit", names.join(", "))).with_all(evidence)
+            }
+        }
+    }
+}
+
+/// Whether one of these grows with the number of the clients.
 ///
 /// # Errors
 ///
-/// Those of the clients; [`Trouble::Broken`] if they are not served.
-fn judge(exam: &Exam, names: &[&str], look: Look) -> Result<Outcome, Trouble> {
+/// Those of the clients; [`Trouble::Broken`] if they are not served; [`Trouble::Blocked`] if the system hides these.
+fn judge(exam: &Exam, counts: &[Count]) -> Result<Outcome, Trouble> {
     if exam.is_single_use()? {
         return Ok(Outcome::not_applicable("it serves once"));
     }
-    let ground = Ground::start(exam)?;
-    ground.serve(FEW)?;
-    let first = look(&ground)?;
-    ground.serve(FEW)?;
-    // Half of what a leak at every second client comes to: some may have been about to go when they were counted.
-    let most = plus(&first, FEW as u64 / 4);
-    let second = ground.settled(look, &most)?;
-    let line = |clients: usize, counts: &[u64]| {
-        let counts: Vec<String> =
-            counts.iter().zip(names).map(|(count, name)| format!("{count} {name}")).collect();
-        format!("after {clients} clients: {}", counts.join(", "))
-    };
-    let mut evidence = vec![line(FEW, &first), line(2 * FEW, &second)];
-    if !ground.has_empty {
-        evidence.push(String::from(
-            "all of them ask: one that leaves without a word does harm, see D8",
-        ));
-    }
-    if second.iter().zip(&most).all(|(now, most)| now <= most) {
-        let what = format!("no growth of {}", names.join(", "));
-        return Ok(Outcome::pass(what).with_all(evidence));
-    }
-    let grown = |before: &[u64], now: &[u64], most: &[u64], clients: usize| {
-        let grown = names.iter().zip(now.iter().zip(before).zip(most));
-        let grown: Vec<String> = grown
-            .filter(|(_, ((now, _), most))| now > most)
-            .map(|(name, ((now, before), _))| format!("{} more {name}", now - before))
-            .collect();
-        let leak =
-            format!("{} after {clients} more clients, all of whom have left", grown.join(", "));
-        (!grown.is_empty()).then(|| Outcome::fail(leak))
-    };
-    // What is left and spins is no pool that is filled when it is needed; so many more would take all CPUs.
-    if !ground.server.is_at_rest()
-        && let Some(leak) = grown(&first, &second, &most, FEW)
+    let growth = exam.growth()?;
+    if growth.is_hidden
+        && let Some(what) = counts.iter().find_map(|count| count.hideable())
     {
-        return Ok(leak.with_all(evidence).with_all(ground.server.scene()));
+        return Err(hidden(what));
     }
-    let mut before = second;
-    let mut leak = None;
-    for round in 1..=2 {
-        ground.serve(MANY)?;
-        let most = plus(&before, MANY as u64 / 4);
-        let now = ground.settled(look, &most)?;
-        evidence.push(line(2 * FEW + round * MANY, &now));
-        leak = grown(&before, &now, &most, MANY);
-        if leak.is_none() {
-            break;
-        }
-        before = now;
-    }
-    let outcome =
-        leak.unwrap_or_else(|| Outcome::pass(format!("{} come to a limit", names.join(", "))));
-    Ok(outcome.with_all(evidence))
+    exam.log().take_over(&growth.transcript);
+    Ok(growth.judge(counts))
 }

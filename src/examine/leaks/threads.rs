@@ -1,6 +1,6 @@
 //! E3: threads that stay.
 
-use super::{Ground, judge};
+use super::{Count, judge};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -19,5 +19,5 @@ pub(in crate::examine) const CHECK: Check = Check {
 };
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
-    judge(exam, &["threads"], |ground: &Ground| Ok(vec![ground.threads()]))
+    judge(exam, &[Count::Threads])
 }

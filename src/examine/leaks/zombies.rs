@@ -1,6 +1,6 @@
 //! E1: children that nobody waits for.
 
-use super::{Ground, judge};
+use super::{Count, judge};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -20,5 +20,5 @@ pub(in crate::examine) const CHECK: Check = Check {
 };
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
-    judge(exam, &["zombies"], |ground: &Ground| Ok(vec![ground.zombies()]))
+    judge(exam, &[Count::Zombies])
 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::Trouble;
-use super::client::{Client, Manner};
+use super::client::{Answer, Client, End, Manner};
 use super::log::Log;
 use super::protocol::Protocol;
 use crate::posix::signal::{SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM, kill};
@@ -87,7 +87,7 @@ const LOOKS: u32 = 60;
 const MOMENT: Duration = Duration::from_secs(1);
 
 /// For how long one that never sleeps is waited for.
-const IN_VAIN: Duration = Duration::from_millis(100);
+pub(in crate::examine) const IN_VAIN: Duration = Duration::from_millis(100);
 
 /// Since when, and in how many looks in a row, a server has slept.
 #[derive(Default)]
@@ -397,6 +397,17 @@ impl Server {
             Ok(found || self.is_long(&mut sleep))
         })?;
         Ok(found)
+    }
+
+    /// What a client is told until the server ends the connection, or every task has slept for so long that nothing more
+    /// will come of it, or the patience is over.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn last_answer(&self, client: &mut Client) -> Result<Answer, Trouble> {
+        self.until_or_stuck(|| Ok(client.take()?.end != End::Open))?;
+        client.take()
     }
 
     fn is_long(&self, sleep: &mut Sleep) -> bool {

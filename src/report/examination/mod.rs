@@ -48,6 +48,11 @@ pub(super) fn remarkable(examination: &Examination) -> Vec<&Finding> {
     found
 }
 
+/// FAIL and BROKEN, in this order.
+pub(super) fn faults(examination: &Examination) -> impl Iterator<Item = &Finding> {
+    remarkable(examination).into_iter().filter(|finding| finding.verdict != Verdict::Weak)
+}
+
 /// In one line: `45 checks in 12.3 s: 42 pass, 2 weak (A2, D14), 1 FAIL (D8)`.
 pub fn summary(examination: &Examination) -> String {
     summary_with(examination, ' ')

@@ -135,7 +135,8 @@ fn cut(text: &str) -> String {
     cut_to(text, CHARACTERS)
 }
 
-fn cut_to(text: &str, most: usize) -> String {
+/// At most so many characters of it, and how many more there are.
+pub(in crate::report) fn cut_to(text: &str, most: usize) -> String {
     let text = visible(text);
     match text.char_indices().nth(most) {
         None => text.into_owned(),

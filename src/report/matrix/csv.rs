@@ -2,17 +2,20 @@
 
 use std::io::{self, Write};
 
+use super::super::examination::faults;
+use super::super::examination::text::cut_to;
 use super::super::{Suite, Verdict, finite, visible};
-use super::Matrix;
+use super::{CHARACTERS, Matrix};
 
-/// Writes it: name, exit status, design, seconds, trouble, how many findings come to each verdict, then each check's
-/// verdict.
+/// Writes it: name, exit status, design, seconds, trouble, the first fault, how many findings come to each verdict, then each
+/// check's verdict.
 pub fn write(suite: &Suite, out: &mut impl Write) -> io::Result<()> {
     let matrix = Matrix::new(suite);
     let mut writer =
         ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(&mut *out);
     let role = matrix.role();
-    let head = [role.word(), "status", role.kind(), "seconds", "trouble"].map(String::from);
+    let head =
+        [role.word(), "status", role.kind(), "seconds", "trouble", "fault"].map(String::from);
     let counts = Verdict::ALL.map(|verdict| verdict.word().to_owned());
     let checks = matrix.checks.iter().map(|check| harmless(check.id));
     writer.write_record(head.into_iter().chain(counts).chain(checks))?;
@@ -25,6 +28,9 @@ pub fn write(suite: &Suite, out: &mut impl Write) -> io::Result<()> {
             harmless(design),
             format!("{:.3}", finite(examination.seconds)),
             harmless(examination.trouble.as_deref().unwrap_or_default()),
+            faults(examination).next().map_or(String::new(), |first| {
+                harmless(&cut_to(&format!("{} {}", first.id, first.what), CHARACTERS))
+            }),
         ];
         let counts = Verdict::ALL.map(|verdict| examination.count(verdict).to_string());
         let verdict = |finding: &Option<&super::Finding>| {

@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use askama::Template;
 
 use super::super::examination::html::{Card, Count, class, counts, symbol};
+use super::super::examination::text::cut_to;
 use super::super::examination::{quiet, remarkable, summary};
-use super::super::{Finding, Suite, Verdict, visible};
-use super::Matrix;
+use super::super::{Finding, Suite, Verdict, shell, visible};
+use super::{CHARACTERS, Matrix};
 
 /// Writes the page.
 pub fn write(suite: &Suite, out: &mut impl Write) -> io::Result<()> {
@@ -22,8 +23,18 @@ struct Page {
     role: &'static str,
     summary: String,
     counts: Vec<Count>,
+    /// The checks that most fail.
+    failed: Vec<Fault>,
     checks: Vec<Column>,
     rows: Vec<Line>,
+}
+
+/// A check that somebody fails.
+struct Fault {
+    id: String,
+    name: String,
+    count: usize,
+    remedy: String,
 }
 
 struct Column {
@@ -39,7 +50,10 @@ struct Column {
 struct Line {
     anchor: String,
     server: String,
+    command: String,
     design: String,
+    /// How many checks it fails.
+    failed: usize,
     summary: String,
     trouble: Option<String>,
     status: &'static str,
@@ -98,7 +112,7 @@ fn page(suite: &Suite) -> Page {
             Square {
                 class: class(finding.verdict),
                 symbol: symbol(finding.verdict),
-                title: format!("{} {}: {}", column.id, column.name, quiet(finding.verdict)),
+                title: title(finding),
                 link: link(finding),
                 is_quiet,
                 begins,
@@ -108,10 +122,12 @@ fn page(suite: &Suite) -> Page {
         Line {
             anchor: format!("server-{number}"),
             server: visible(&examination.server).into_owned(),
+            command: visible(&shell(&examination.command)).into_owned(),
             design: examination
                 .identity
                 .as_ref()
                 .map_or(String::new(), |identity| visible(&identity.design).into_owned()),
+            failed: examination.count(Verdict::Fail),
             summary: visible(&summary(examination)).into_owned(),
             trouble: examination.trouble.as_deref().map(|trouble| visible(trouble).into_owned()),
             status: ["sound", "findings", "trouble"][usize::from(examination.status())],
@@ -126,6 +142,18 @@ fn page(suite: &Suite) -> Page {
     let rows = rows.collect();
     let all =
         |verdict| suite.examinations.iter().map(|examination| examination.count(verdict)).sum();
+    let failed = matrix.most_failed().into_iter().map(|(at, count)| Fault {
+        id: visible(matrix.checks[at].id).into_owned(),
+        name: visible(matrix.checks[at].name).into_owned(),
+        count,
+        remedy: matrix.remedy(at).map_or(String::new(), |remedy| visible(remedy).into_owned()),
+    });
     let (role, summary) = (matrix.role().word(), matrix.summary(suite));
-    Page { role, summary, counts: counts(all), checks: columns, rows }
+    Page { role, summary, counts: counts(all), failed: failed.collect(), checks: columns, rows }
+}
+
+/// What is told of a finding where the pointer rests.
+fn title(finding: &Finding) -> String {
+    let Finding { id, name, verdict, what, .. } = finding;
+    cut_to(&format!("{id} {name}: {}, {what}", quiet(*verdict)), CHARACTERS)
 }

@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 use super::examination::{duration, place};
 use super::{Examination, Finding, Role, Suite, Verdict};
 
+/// In so many characters a line of a table says what happened; a report of one server has all of them.
+const CHARACTERS: usize = 200;
+
 /// A check that was made with one server at least.
 pub(super) struct Check<'a> {
     pub(super) id: &'a str,
@@ -68,13 +71,18 @@ impl<'a> Matrix<'a> {
         self.rows.iter().filter(is_it).count()
     }
 
-    /// The checks that most servers fail, with how many do.
-    pub(super) fn most_failed(&self) -> Vec<(&Check<'a>, usize)> {
-        let counts = self.checks.iter().enumerate();
-        let counts = counts.map(|(at, check)| (check, self.count(at, Verdict::Fail)));
+    /// The places of the checks that most servers fail, with how many do.
+    pub(super) fn most_failed(&self) -> Vec<(usize, usize)> {
+        let counts = (0..self.checks.len()).map(|at| (at, self.count(at, Verdict::Fail)));
         let mut failed: Vec<_> = counts.filter(|(_, count)| *count > 0).collect();
         failed.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         failed
+    }
+
+    /// How the check at this place is mended, as it is said to whoever fails it.
+    pub(super) fn remedy(&self, at: usize) -> Option<&'a str> {
+        let mut findings = self.rows.iter().filter_map(|row| row.findings[at]);
+        findings.find(|finding| finding.verdict == Verdict::Fail)?.remedy.as_deref()
     }
 
     /// In one line: `3 servers, 62 checks in 41.2 s: 1 without FAIL, 1 with, 1 not examined in full`.

@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use textwrap::core::display_width;
 
-use super::super::examination::{ids, quiet};
+use super::super::examination::text::cut_to;
+use super::super::examination::{faults, ids, quiet, remarkable};
 use super::super::style::{Cell, UNBROKEN, wrap};
 use super::super::{Style, Suite, Verdict, visible};
-use super::{Check, Matrix};
+use super::{CHARACTERS, Check, Matrix};
 
 /// Columns for a server's name.
 const NAME: usize = 24;
@@ -17,6 +18,14 @@ const WIDE: usize = 120;
 
 /// How many of the checks that most fail are named.
 const MOST: usize = 10;
+
+/// Of how many faults of a server it is said what happened: of a class, a person reads one.
+const fn first(servers: usize) -> usize {
+    if servers > 10 { 1 } else { 3 }
+}
+
+/// Where the rest is.
+const MORE: &str = "--html FILE says all of each fault: evidence, what the client saw, remedy, the command that repeats the check";
 
 /// Writes the table, each server's summary, the checks that most fail, and the summary of all.
 pub fn write(suite: &Suite, style: &Style, out: &mut impl Write) -> io::Result<()> {
@@ -36,11 +45,16 @@ pub fn write(suite: &Suite, style: &Style, out: &mut impl Write) -> io::Result<(
         writeln!(out)?;
     }
     servers(&matrix, &names, style, out)?;
+    if matrix.rows.iter().any(|row| !remarkable(row.examination).is_empty()) {
+        writeln!(out)?;
+        style.row(&[Cell::new(MORE, style.room(0))], out)?;
+    }
     let failed = matrix.most_failed();
     if matrix.rows.len() > 1 && !failed.is_empty() {
         let title = format!("failed by most {}s", matrix.role().word());
         writeln!(out, "\n{}", style.strong(&title))?;
-        for (check, count) in failed.into_iter().take(MOST) {
+        for (at, count) in failed.into_iter().take(MOST) {
+            let check = &matrix.checks[at];
             let text = format!("{} {}", visible(check.id), visible(check.name));
             style.row(
                 &[Cell::new(format!("{count:6}  "), 8), Cell::new(text, style.room(8))],
@@ -164,7 +178,7 @@ fn heading(matrix: &Matrix<'_>, block: &[Option<usize>]) -> Vec<String> {
     (0..height).map(|line| block.iter().map(|column| character(column, line)).collect()).collect()
 }
 
-/// What is wrong with each server.
+/// What is wrong with each server, and what happened in the first checks that say so.
 fn servers(
     matrix: &Matrix<'_>,
     names: &[String],
@@ -198,6 +212,11 @@ fn servers(
             let text = Cell::new(text, style.room(name)).painted(Verdict::Broken);
             let server = if parts.is_empty() { server } else { "" };
             style.row(&[Cell::new(server, name), text], out)?;
+        }
+        for finding in faults(examination).take(first(matrix.rows.len())) {
+            let text = cut_to(&format!("{} {}", finding.id, finding.what), CHARACTERS);
+            let text = Cell::new(text, style.room(name)).painted(finding.verdict);
+            style.row(&[Cell::new("", name), text], out)?;
         }
     }
     Ok(())

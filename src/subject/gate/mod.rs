@@ -29,12 +29,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::linux::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, eventfd};
 use crate::linux::prctl::{PR_SET_NO_NEW_PRIVS, prctl};
 use crate::linux::seccomp_notify::*;
-use crate::net::{Deadline, wait};
+use crate::net::Deadline;
 use crate::posix::error::{EAGAIN, EINVAL, EOPNOTSUPP, Error, Result};
 use crate::posix::poll::{POLLIN, pollfd};
 use crate::posix::sys_socket::{AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socketpair};
 use crate::posix::unistd::{read, write};
 
+use crate::subject::wait_for;
 pub use call::{Call, Fault, Log, Only, Sysno};
 use supervisor::Supervisor;
 
@@ -189,7 +190,7 @@ impl Tap {
     /// What the subject's own setting up failed with: `EBUSY` if the examiner is behind such a gate
     /// itself. `EINVAL` of `ioctl` where the kernel is too old to let a call through. Those of `poll`.
     pub fn until_installed(&self, deadline: Deadline) -> Result<bool> {
-        wait(&mut [pollfd::new(&self.shared.settled, POLLIN)], deadline)?;
+        wait_for(&mut vec![pollfd::new(&self.shared.settled, POLLIN)], deadline)?;
         let state = self.shared.state();
         state.refused.map_or(Ok(state.installed), Err)
     }
@@ -271,7 +272,7 @@ impl Tap {
     ///
     /// Those of `poll`.
     pub fn until_fired(&self, deadline: Deadline) -> Result<bool> {
-        wait(&mut [pollfd::new(self.event(), POLLIN)], deadline)?;
+        wait_for(&mut vec![pollfd::new(self.event(), POLLIN)], deadline)?;
         Ok(self.fired() > 0)
     }
 

@@ -66,7 +66,12 @@ pub(super) fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
         Some(Heavy::Bytes(request)) => {
             let name = super::log::quoted(request);
             let alone = time(request)?;
-            Ok(alone.map(|alone| Heaviness { request: request.clone(), name, alone }))
+            let Some(alone) = alone else {
+                return Err(Trouble::Broken(format!(
+                    "the request of --heavy, {name}, is not answered"
+                )));
+            };
+            Ok(Some(Heaviness { request: request.clone(), name, alone }))
         }
         Some(Heavy::Fibonacci) => {
             let mut best = None;

@@ -297,7 +297,7 @@ impl<'a> Exam<'a> {
             let manners = self.manners()?;
             let server = self.start()?;
             let mut design = identify(&server, manners, || {
-                let Some(heavy) = self.heavy()? else { return Ok(None) };
+                let Ok(Some(heavy)) = self.heavy() else { return Ok(None) };
                 Ok(Some(waiting(&self.start()?, heavy, 1, 1)? > 0))
             })?;
             drop(server);

@@ -28,6 +28,7 @@ const fn case(
 }
 
 const ECHO: &[&str] = &[r"--send=hello\n", r"--expect=^hello\n"];
+const ONE_ANSWER: &[&str] = &[r"--send=hello\n", r"--expect=^hello\n$", "--persistent"];
 const ONE_BYTE: &[&str] = &["--send=x", "--expect=^x"];
 const DAYTIME: &[&str] = &["--send=", "--expect=2038", "--claims=threaded"];
 const GREETING: &[&str] = &[r"--send=10\n", "--expect=55"];
@@ -73,6 +74,11 @@ const CASES: &[Case] = &[
     // What is not done does not count.
     case("echo.py", ECHO, "D10", "pass", &["2 of 2", "not done while the answer is computed"]),
     case("echo.py", ONE_BYTE, "D10", "pass", &["1 of 1", "not done in mid-request"]),
+    // What was seen is not taken back by what could not be done any more.
+    case("fragile.py", &[], "D10", "fail", &["after a reset at once the server ended"]),
+    case("fragile.py", &[], "F11", "fail", &["the server ended"]),
+    // Two answers are two, though one of them is all that --expect allows.
+    case("echo.py", ONE_ANSWER, "D5", "pass", &["both are answered"]),
     case("reuseport", &[], "A3", "info", &["not filled"]),
     case("echo.py", ECHO, "A3", "info", &["ListenOverflows"]),
     // Where it can't be found any more, it is not back.

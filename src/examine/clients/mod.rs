@@ -31,6 +31,9 @@ use crate::linux::sock_diag::inet_diag_msg;
 use crate::linux::tcp_info::{TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT};
 use crate::subject::is_end;
 
+/// Between the end of a server's connections and its own.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// Something that a client does, and how it is named in a report.
 pub(super) type Deed<'a> = (String, Box<dyn Fn(&Server) -> Result<(), Trouble> + 'a>);
 
@@ -47,7 +50,7 @@ pub(super) fn survives(exam: &Exam, deeds: &[Deed<'_>]) -> Result<Outcome, Troub
     let begun = Instant::now();
     let (mut well, mut health) = (None, None);
     let mut harmed: Vec<(&str, Outcome)> = Vec::new();
-    let mut tried = 0;
+    let (mut tried, mut undone) = (0, Vec::new());
     for (name, deed) in deeds {
         let server = match well.take() {
             Some(server) => server,
@@ -57,11 +60,22 @@ pub(super) fn survives(exam: &Exam, deeds: &[Deed<'_>]) -> Result<Outcome, Troub
             None => exam.start()?,
         };
         tried += 1;
-        deed(&server)?;
+        if let Err(trouble) = deed(&server) {
+            // Whoever dies of it may do so before it is done to its end; what others were seen to do is said in any case.
+            match (trouble, server.until_ended(MOMENT)?) {
+                (Trouble::Broken(_), Some(ending)) => harmed.push((name, server.died(ending))),
+                (Trouble::Broken(why), None) => undone.push((name, why)),
+                (trouble, _) => return Err(trouble),
+            }
+            continue;
+        }
         match server.health()? {
             Err(ailment) => harmed.push((name, ailment)),
             Ok(line) => (well, health) = (Some(server), Some(line)),
         }
+    }
+    if let ([], Some((_, why))) = (&harmed[..], undone.pop()) {
+        return Err(Trouble::Broken(why));
     }
     let Some((name, first)) = harmed.first() else {
         let count = deeds.len();
@@ -73,11 +87,28 @@ pub(super) fn survives(exam: &Exam, deeds: &[Deed<'_>]) -> Result<Outcome, Troub
     let mut outcome =
         Outcome::fail(format!("after {name} {}; {count} of {tried} do harm", first.what))
             .with_all(lines)
+            .with_all(undone.iter().map(|(name, why)| format!("{name} could not be done: {why}")))
             .with_all(first.evidence.clone());
     if tried < deeds.len() {
         outcome = outcome.with(format!("{} more were not tried", deeds.len() - tried));
     }
     Ok(outcome)
+}
+
+/// The first half of a good request, if that has more than one byte and the server does not end the connection for it.
+///
+/// # Errors
+///
+/// Those of starting and of asking.
+pub(super) fn half(exam: &Exam) -> Result<Option<Vec<u8>>, Trouble> {
+    let protocol = exam.protocol(true);
+    let Some(half) = beginning(&protocol) else { return Ok(None) };
+    let server = exam.start()?;
+    let mut client = server.connect_accepted()?;
+    client.send(half)?;
+    until_read(&server, &client)?;
+    let answer = reply(&server, &mut client, server.patience)?;
+    Ok((answer.end == End::Open).then(|| half.to_vec()))
 }
 
 /// The beginning of a good request, if it has more than one byte.
@@ -88,7 +119,7 @@ pub(super) fn beginning(protocol: &Protocol) -> Option<&[u8]> {
 
 /// What is left out of some deeds, a line each, because the request has no middle, or none is known that costs much.
 pub(super) fn left_out(halves: bool, computes: bool) -> impl Iterator<Item = String> {
-    let midway = "not done in mid-request: a request of one byte has no middle";
+    let midway = "not done in mid-request: one of one byte, or one that ends the connection before its end, has no middle";
     let computing =
         "not done while the answer is computed: no costly request is known, --heavy tells one";
     let lines = [(halves, midway), (computes, computing)];

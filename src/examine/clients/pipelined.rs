@@ -39,18 +39,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     client.close();
     let outcome = match shape {
         _ if protocol.is_fibonacci => fibonacci(shape, &answer),
-        Shape::OneShot if protocol.is_right(&answer.bytes) => {
-            Outcome::pass("the first is answered")
-        }
-        Shape::Persistent if protocol.is_right(&answer.bytes) => {
-            let single = alone(&server)?;
-            if answer.bytes.len() > single {
-                Outcome::pass("both are answered")
-            } else {
-                Outcome::fail(format!("only the first is answered: {}", answer.words()))
-            }
-        }
-        _ => silence(&answer),
+        _ if answer.bytes.is_empty() => silence(&answer),
+        _ => others(shape, &answer, &alone(&server)?, |bytes| protocol.is_right(bytes)),
     };
     let outcome = outcome.with(format!("{} is answered with {}", quoted(&both), answer.words()));
     if outcome.verdict == Verdict::Fail || is_single_use {
@@ -59,11 +49,35 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     server.if_well(outcome)
 }
 
-/// How long the answer to one request is.
-fn alone(server: &Server) -> Result<usize, Trouble> {
+/// The answer to one request.
+fn alone(server: &Server) -> Result<Vec<u8>, Trouble> {
     let mut client = server.connect()?;
     client.send(&server.protocol.request)?;
-    Ok(reply(server, &mut client, server.patience)?.bytes.len())
+    Ok(reply(server, &mut client, server.patience)?.bytes)
+}
+
+/// What two requests of a protocol come to of which only the answer to one is known, this one here: both may be there, one after
+/// the other, which is not what the answer to one looks like.
+fn others(
+    shape: Shape,
+    answer: &Answer,
+    single: &[u8],
+    is_right: impl Fn(&[u8]) -> bool,
+) -> Outcome {
+    let bytes = &answer.bytes;
+    let first = &bytes[..single.len().min(bytes.len())];
+    let is_first = is_right(bytes) || is_right(first);
+    match shape {
+        _ if !is_first => Outcome::fail(format!(
+            "two requests in one segment are answered otherwise than one: {}",
+            answer.words()
+        )),
+        _ if bytes.len() > single.len() => Outcome::pass("both are answered"),
+        Shape::OneShot => Outcome::pass("the first is answered"),
+        Shape::Persistent => {
+            Outcome::fail(format!("only the first is answered: {}", answer.words()))
+        }
+    }
 }
 
 fn fibonacci(shape: Shape, answer: &Answer) -> Outcome {
@@ -101,6 +115,18 @@ fn silence(answer: &Answer) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_two_answers_of_another_protocol_are() {
+        let judge = |shape, bytes: &[u8]| {
+            let answer = Answer { bytes: bytes.to_vec(), end: End::Open, is_tcp: true };
+            others(shape, &answer, b"hello\n", |bytes| bytes == b"hello\n").verdict
+        };
+        assert_eq!(judge(Shape::Persistent, b"hello\nhello\n"), Verdict::Pass);
+        assert_eq!(judge(Shape::Persistent, b"hello\n"), Verdict::Fail);
+        assert_eq!(judge(Shape::OneShot, b"hello\n"), Verdict::Pass);
+        assert_eq!(judge(Shape::OneShot, b"hell\n"), Verdict::Fail);
+    }
 
     #[test]
     fn what_two_answers_are() {

@@ -1,8 +1,7 @@
 //! D10: connections that are reset.
 
 use super::{
-    Deed, beginning, computing, left_out, reset, survives, until_computed, until_read,
-    while_computing,
+    Deed, computing, half, left_out, reset, survives, until_computed, until_read, while_computing,
 };
 use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
@@ -31,7 +30,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     let heavy = computing(exam)?;
     let at_once = |server: &Server| reset(server, server.connect_accepted()?);
-    let half = beginning(&exam.protocol(true)).map(<[u8]>::to_vec);
+    let half = half(exam)?;
     let midway = |server: &Server, half: &[u8]| {
         let client = server.connect_accepted()?;
         client.send(half)?;

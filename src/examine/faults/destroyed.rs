@@ -2,7 +2,7 @@
 
 use crate::examine::client::{Client, End};
 use crate::examine::clients::{
-    Deed, beginning, computing, left_out, survives, until_computed, until_read, while_computing,
+    Deed, computing, half, left_out, survives, until_computed, until_read, while_computing,
 };
 use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
@@ -38,7 +38,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         server.settles()?;
         end(server, client)
     };
-    let half = beginning(&exam.protocol(true)).map(<[u8]>::to_vec);
+    let half = half(exam)?;
     let midway = |server: &Server, half: &[u8]| {
         let client = server.connect_accepted()?;
         client.send(half)?;

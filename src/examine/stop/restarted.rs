@@ -1,7 +1,8 @@
 //! H6: the next one can take its place.
 
 use super::{goes_on, silent_clients, stop_with};
-use crate::examine::server::Probe;
+use crate::examine::client::Manner;
+use crate::examine::server::{Probe, Server};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::subject;
 
@@ -24,7 +25,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     // Whether it answers is asked elsewhere: it can be started again in any case.
     let is_single_use = matches!(exam.is_single_use(), Ok(true));
     let server = exam.start()?;
-    let first = server.probe()?;
+    let first = served(&server)?;
     let ended = if is_single_use {
         server.until_ended(server.patience)?
     } else {
@@ -58,4 +59,16 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         }
     }
     .with(line))
+}
+
+/// What becomes of a good request. Who closes its connection first has it in TIME_WAIT then: the server, if it does so at all.
+fn served(server: &Server) -> Result<Probe, Trouble> {
+    let Some(mut client) = server.connect_as(Manner::default())? else { return Ok(Probe::Refused) };
+    client.send(&server.protocol.request)?;
+    let probe = server.outcome(&mut client)?;
+    if server.is_tcp {
+        server.until_or_at_rest(server.patience, 5, || client.is_told())?;
+    }
+    client.close();
+    Ok(probe)
 }

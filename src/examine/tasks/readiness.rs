@@ -60,7 +60,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     server.settles()?;
     tap.start_counting();
     for _ in 0..CLIENTS {
-        asks_bytewise(&server)?;
+        if let Some(outcome) = asks_bytewise(&server)? {
+            return Ok(outcome);
+        }
     }
     server.settles()?;
     tap.stop_counting();
@@ -93,18 +95,24 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     .with_all(lines))
 }
 
-/// A client that sends its request one byte at a time, the next when the last is read.
-fn asks_bytewise(server: &Server) -> Result<(), Trouble> {
+/// A client that sends its request one byte at a time, the next when the last is read. An outcome if that is answered before
+/// its end.
+fn asks_bytewise(server: &Server) -> Result<Option<Outcome>, Trouble> {
     let mut client = server.connect_accepted()?;
     for byte in &server.protocol.request {
         client.send(std::slice::from_ref(byte))?;
         server.until(|| Ok(server.has_read(&client)? || client.is_told()?))?;
     }
     let probe = server.outcome(&mut client)?;
+    if matches!(&probe, Probe::Wrong(answer) if !answer.bytes.is_empty()) {
+        let what = "it does not wait for the whole request: see D4";
+        return Ok(Some(Outcome::not_applicable(what)));
+    }
     if probe != Probe::Right {
         let what = format!("a request that comes byte by byte is {}", probe.words());
         return Err(Trouble::Broken(what));
     }
     client.close();
-    server.settles()
+    server.settles()?;
+    Ok(None)
 }

@@ -85,21 +85,36 @@ impl<'a> Matrix<'a> {
         findings.find(|finding| finding.verdict == Verdict::Fail)?.remedy.as_deref()
     }
 
-    /// In one line: `3 servers, 62 checks in 41.2 s: 1 without FAIL, 1 with, 1 not examined in full`.
+    /// In one line: `3 servers, 62 checks in 41.2 s: 1 without FAIL, 1 with FAIL, 1 not examined; of 1 a check
+    /// is BROKEN`.
     pub(super) fn summary(&self, suite: &Suite) -> String {
-        let with =
-            |status| self.rows.iter().filter(|row| row.examination.status() == status).count();
+        let has = |row: &Row<'_>, verdict: Verdict| {
+            row.findings.iter().flatten().any(|finding| finding.verdict == verdict)
+        };
+        let (mut without, mut with, mut not, mut broken) = (0, 0, 0, 0);
+        for row in &self.rows {
+            let count = match row.examination.trouble {
+                Some(_) => &mut not,
+                None if has(row, Verdict::Fail) => &mut with,
+                None => &mut without,
+            };
+            *count += 1;
+            broken += usize::from(has(row, Verdict::Broken));
+        }
         let plural = |count: usize, word: &str| {
             format!("{count} {word}{}", if count == 1 { "" } else { "s" })
         };
         let mut parts = Vec::new();
-        for (status, text) in [(0, "without FAIL"), (1, "with FAIL"), (2, "not examined in full")] {
-            if with(status) > 0 {
-                parts.push(format!("{} {text}", with(status)));
+        for (count, text) in [(without, "without FAIL"), (with, "with FAIL"), (not, "not examined")]
+        {
+            if count > 0 {
+                parts.push(format!("{count} {text}"));
             }
         }
+        let broken =
+            if broken > 0 { format!("; of {broken} a check is BROKEN") } else { String::new() };
         format!(
-            "{}, {} in {}{}{}",
+            "{}, {} in {}{}{}{broken}",
             plural(self.rows.len(), self.role().word()),
             plural(self.checks.len(), "check"),
             duration(suite.seconds),

@@ -512,8 +512,14 @@ pub(super) fn finding<Of>(
         seconds: begun.elapsed().as_secs_f64(),
         source: check.source.to_owned(),
         remedy: is_fault.then(|| outcome.remedy.unwrap_or(check.remedy).to_owned()),
-        repeat: again.replacen("examine", &format!("examine --only {}", check.id), 1),
+        repeat: repeat(again, check.id),
     }
+}
+
+/// The command that repeats one check alone: a claim would add the check of the claim.
+fn repeat(again: &str, id: &str) -> String {
+    let skip = if again.contains("--claims") && id != "C10" { " --skip C10" } else { "" };
+    again.replacen("examine", &format!("examine --only {id}{skip}"), 1)
 }
 
 /// Examines a server with some checks; `tell` is called before each, with how many are done, how many there
@@ -589,4 +595,21 @@ fn raise_descriptors() -> crate::posix::Result<u64> {
 /// An error once the user wants an end.
 pub(super) fn still_wanted() -> crate::posix::Result<()> {
     crate::subject::wait_for(&mut Vec::new(), Deadline::after(Duration::ZERO)).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_check_is_repeated_alone() {
+        let plain = "socklab examine -- ./examine";
+        assert_eq!(repeat(plain, "D8"), "socklab examine --only D8 -- ./examine");
+        let claims = "socklab examine --claims forked -- x";
+        assert_eq!(
+            repeat(claims, "D8"),
+            "socklab examine --only D8 --skip C10 --claims forked -- x"
+        );
+        assert_eq!(repeat(claims, "C10"), "socklab examine --only C10 --claims forked -- x");
+    }
 }

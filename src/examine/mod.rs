@@ -21,6 +21,7 @@ mod inetd;
 mod leaks;
 mod loose;
 mod plan;
+mod plural;
 mod reach;
 mod scale;
 mod service;

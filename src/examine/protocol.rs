@@ -122,14 +122,14 @@ fn built(expression: &str) -> Regex {
     RegexBuilder::new(expression).unicode(false).build().unwrap_or_else(|_| anything())
 }
 
-/// The bytes that a word with C's escapes means: `\n \r \t \0 \\ \" \xHH`.
+/// The bytes that a word with C's escapes means: `\n \r \t \\ \" \' \xHH`, and `\O`, `\OO` and `\OOO` in octal.
 ///
 /// # Errors
 ///
 /// Which escape is none, in words.
 pub fn unescape(word: &str) -> Result<Vec<u8>, Mistake> {
     let mut bytes = Vec::new();
-    let mut rest = word.bytes();
+    let mut rest = word.bytes().peekable();
     while let Some(byte) = rest.next() {
         if byte != b'\\' {
             bytes.push(byte);
@@ -139,7 +139,18 @@ pub fn unescape(word: &str) -> Result<Vec<u8>, Mistake> {
             Some(b'n') => b'\n',
             Some(b'r') => b'\r',
             Some(b't') => b'\t',
-            Some(b'0') => 0,
+            Some(first @ b'0'..=b'7') => {
+                let mut value = u32::from(first - b'0');
+                for _ in 0..2 {
+                    let Some(digit) = rest.next_if(|digit| matches!(digit, b'0'..=b'7')) else {
+                        break;
+                    };
+                    value = value * 8 + u32::from(digit - b'0');
+                }
+                u8::try_from(value).map_err(|_| {
+                    format!(r"\{value:o} is more than a byte; octal escapes go up to \377")
+                })?
+            }
             Some(other @ (b'\\' | b'"' | b'\'')) => other,
             Some(b'x') => {
                 let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
@@ -169,7 +180,9 @@ mod tests {
     #[test]
     fn escapes() {
         assert_eq!(unescape(r#"a\n\r\t\0\\\"\x7f"#), Ok(b"a\n\r\t\0\\\"\x7f".to_vec()));
-        for wrong in [r"\", r"\q", r"\x", r"\x7", r"\xgg"] {
+        // One to three digits in octal; what follows them is itself.
+        assert_eq!(unescape(r"\1\12\060\377\0608\09"), Ok(b"\x01\n0\xff08\x009".to_vec()));
+        for wrong in [r"\", r"\q", r"\8", r"\x", r"\x7", r"\xgg", r"\400", r"\777"] {
             assert!(unescape(wrong).is_err(), "{wrong}");
         }
     }

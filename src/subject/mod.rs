@@ -161,13 +161,13 @@ impl fmt::Display for Trouble {
             ),
             Self::Unreachable(patience) => write!(
                 f,
-                "the server did not listen on a port of this machine within {} s",
+                "the server did not listen on a port of this machine within {} s (--wait gives it longer)",
                 patience.as_secs()
             ),
             Self::Elsewhere { given, found, patience } => write!(
                 f,
                 "the server listens on port {found}, and did not on port {given}, which {{port}} stands for, \
-                 within {} s",
+                 within {} s (--wait gives it longer)",
                 patience.as_secs()
             ),
             Self::InVain { program, is_tcp, starts, status } => {

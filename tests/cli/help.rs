@@ -44,6 +44,9 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
             "--suite",
             "--explain",
             "{port}",
+            r"\OOO in octal",
+            "or a check was BROKEN",
+            "130",
             "Examples:",
         ],
     ),
@@ -294,6 +297,18 @@ fn a_mistake_is_one_line_and_status_2() {
             "error: --answer \\q: \\q is no escape; use \\\\ for a backslash",
         ),
         (
+            &["examine", "--send", r"1\400", "--expect", "x", "--", "x"],
+            r"error: --send 1\400: \400 is more than a byte; octal escapes go up to \377",
+        ),
+        (
+            &["examine", "--explain", "D8,nosuch"],
+            "error: no check 'nosuch'; `socklab examine --list` lists them",
+        ),
+        (
+            &["examine", "forked", "--claims", "forked"],
+            "error: the argument '[DESIGN]' cannot be used with '--claims <DESIGN>'",
+        ),
+        (
             &["examine", "--client", "--claims", "forked", "--", "x"],
             "error: the argument '--client' cannot be used with '--claims <DESIGN>'",
         ),
@@ -329,6 +344,23 @@ fn a_mistake_is_one_line_and_status_2() {
         assert!(output.stdout.is_empty(), "{args:?}: {output:?}");
         assert_eq!(stderr(&output), format!("{line}\n"), "{args:?}");
     }
+}
+
+/// By the words that --only takes, in the catalogue's order.
+#[test]
+fn several_checks_are_explained() {
+    let headlines = |words: &str| -> Vec<String> {
+        let output = run(&["examine", "--explain", words]);
+        assert!(output.status.success(), "{output:?}");
+        let parts = stdout(&output).split("\n\nWhat is done\n");
+        let mut parts: Vec<&str> = parts.map(|part| part.lines().last().unwrap_or("")).collect();
+        parts.pop();
+        parts.into_iter().map(|line| line.split(' ').next().unwrap_or("").to_owned()).collect()
+    };
+    assert_eq!(headlines("d12"), ["D12"]);
+    assert_eq!(headlines("K1,D12,D8"), ["D8", "D12", "K1"]);
+    let group = headlines("D");
+    assert!(group.len() > 10 && group.iter().all(|id| id.starts_with('D')), "{group:?}");
 }
 
 #[test]

@@ -62,6 +62,8 @@ const CASES: &[Case] = &[
     case("select", &[], "D15", "by-design", &["a loop of events computes"]),
     case("nonblocking", &[], "A6", "by-design", &["asks all clients in turn"]),
     // What the command line says of the protocol is looked at, too.
+    case("echo.py", &[], "A1", "fail", &["--send and --expect say what is spoken"]),
+    case("iterative", &[r"--send=1\060\n", "--expect=^55"], "A1", "pass", &[]),
     case("iterative", &["--persistent"], "B4", "fail", &["--persistent says", "1 answered"]),
     case(
         "broken/sound_persistent",
@@ -109,6 +111,23 @@ const CASES: &[Case] = &[
     case("udp_iterative", &[], "J8", "pass", &["by its socket"]),
 ];
 
+/// It is judged whatever else is asked for, but not if it is to be left out.
+#[test]
+fn a_claim_is_never_ignored() {
+    if !alone() {
+        return;
+    }
+    let found = |options: &[&str]| -> Vec<(String, String)> {
+        let options = [&["--claims=forked"], options].concat();
+        let found = verdicts(&["A1".to_owned()], &options, &c("iterative"));
+        found.into_iter().map(|(id, verdict, _)| (id, verdict)).collect()
+    };
+    let [ready, claim] =
+        [("A1", "pass"), ("C10", "fail")].map(|(id, verdict)| (id.to_owned(), verdict.to_owned()));
+    assert_eq!(found(&[]), [ready.clone(), claim]);
+    assert_eq!(found(&["--skip=C10"]), [ready]);
+}
+
 #[test]
 fn what_is_concluded_is_shown() {
     if !alone() {
@@ -126,7 +145,11 @@ fn what_is_concluded_is_shown() {
                 c(case.server)
             };
             let found = verdicts(&[case.check.to_owned()], case.options, &command);
-            let [(id, verdict, why)] = &found[..] else { panic!("{found:?}") };
+            // A claim has its own check made, too.
+            let mut own = found.iter().filter(|(id, ..)| id == case.check);
+            let (Some((id, verdict, why)), None) = (own.next(), own.next()) else {
+                panic!("{found:?}")
+            };
             assert_eq!(verdict, case.verdict, "{id}: {why}");
             for words in case.says {
                 assert!(why.contains(words), "{id} does not say {words:?}: {why}");

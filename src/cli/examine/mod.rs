@@ -36,14 +36,19 @@ Examples:
   socklab examine --inetd=wait --udp -- ./timed   with the socket as descriptor 0
   socklab examine --suite class.txt --csv class.csv
   socklab examine --client -- ./client {host} {port}
-  socklab examine --explain D12
+  socklab examine --explain D12,K
 
 The server takes its port from {port} in an argument or from the variable PORT, or has the one
 that --port names. It runs in a network of its own where the system allows that, and nothing of
 it is left. A client takes its server from {host} and {port}, or from HOST and PORT, and is
 answered with a Fibonacci number, over UDP with the time. In a suite each line is a name, a
-colon and a command. The exit status is 0 if nothing failed, 1 if something did, 2 if a server
-could not be examined.")]
+colon and a command.
+
+The escapes of --send, --heavy and --answer are \\n, \\r, \\t, \\\\, \\\", \\', \\xHH (two digits) and
+\\O, \\OO, \\OOO in octal.
+
+The exit status is 0 if nothing failed, 1 if something did, 2 if a server could not be examined
+or a check was BROKEN. An examination that is interrupted ends with 130 and prints nothing.")]
 pub(super) struct Arguments {
     /// A design, which is examined with its C twin; or `-- COMMAND`
     #[arg(value_name = "DESIGN")]
@@ -87,9 +92,9 @@ pub(super) struct Arguments {
     /// List the checks
     #[arg(long)]
     list: bool,
-    /// Say what a check does, what it looks at, why it matters, and what to do
-    #[arg(long, value_name = "ID")]
-    explain: Option<String>,
+    /// Say what these checks or groups do, what they look at, why it matters, and what to do
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    explain: Vec<String>,
     /// End with standard input: a suite is at its other end
     #[arg(long, hide = true)]
     end_with_input: bool,
@@ -104,22 +109,22 @@ struct Asked {
     /// The port that the server has by itself
     #[arg(long, value_name = "PORT", value_parser = super::port)]
     port: Option<u16>,
-    /// The design that it is said to be, by socklab's name
-    #[arg(long, value_name = "DESIGN")]
+    /// The design that it is said to be, by socklab's name; C10, which looks at that, is made even if --only lacks it
+    #[arg(long, value_name = "DESIGN", conflicts_with = "design")]
     claims: Option<String>,
     /// The command of another server whose answers are to be the same: a reference, or the same in another language
     #[arg(long, value_name = "COMMAND-LINE", conflicts_with_all = ["attach", "design"], value_parser = command_line)]
     like: Option<CommandLine>,
-    /// A good request, with C's escapes; without it the server is asked for fib(10), over UDP for the time
+    /// A good request, with escapes; without it the server is asked for fib(10), over UDP for the time
     #[arg(long, value_name = "BYTES", requires = "expect", group = "said")]
     send: Option<String>,
-    /// What a client is answered, with C's escapes
+    /// What a client is answered, with escapes
     #[arg(long, value_name = "BYTES", requires = "client", group = "said")]
     answer: Option<String>,
     /// A regular expression for the answer to --send, or for what a client prints when it has its --answer
     #[arg(long, value_name = "REGEX", requires = "said")]
     expect: Option<String>,
-    /// A request that costs the server a second or so
+    /// A request that costs the server a second or so, with escapes
     #[arg(long, value_name = "BYTES", requires = "send")]
     heavy: Option<String>,
     /// A connection carries one request; without it and --persistent that is found out
@@ -128,7 +133,7 @@ struct Asked {
     /// A connection carries several requests
     #[arg(long)]
     persistent: bool,
-    /// How long an answer may take, in seconds
+    /// How long a start or an answer may take, in seconds
     #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     wait: u64,
 }
@@ -192,8 +197,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.list {
         return list();
     }
-    if let Some(id) = &arguments.explain {
-        return explain(id);
+    if !arguments.explain.is_empty() {
+        return explain(&arguments.explain);
     }
     if arguments.output.csv.is_some() && arguments.suite.is_none() {
         return Err(Failure::usage(
@@ -319,11 +324,12 @@ fn selection<Of>(
         return Err(Failure::usage(what));
     }
     let is_asked = |check: &&&Check<Of>| {
-        let named = |words: &[String]| words.iter().any(|word| is_named(check, word));
+        let named = |words: &[String]| is_any(check, words);
+        let is_claim = check.id == "C10" && arguments.asked.claims.is_some();
         let is_wanted = if arguments.only.is_empty() {
             check.is_quick || !arguments.quick
         } else {
-            named(&arguments.only)
+            named(&arguments.only) || is_claim
         };
         is_wanted && !named(&arguments.skip)
     };
@@ -332,6 +338,11 @@ fn selection<Of>(
         return Err(Failure::usage("error: --skip leaves nothing of --only"));
     }
     Ok(checks)
+}
+
+/// Whether one of the words names a check.
+fn is_any<Of>(check: &Check<Of>, words: &[String]) -> bool {
+    words.iter().any(|word| is_named(check, word))
 }
 
 /// Whether a word is a check's name, or its group's.
@@ -408,19 +419,33 @@ fn list() -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-fn explain(id: &str) -> Result<(), Failure> {
-    if let Some(check) = CHECKS.iter().find(|check| check.id.eq_ignore_ascii_case(id)) {
-        return explained(check);
+fn explain(words: &[String]) -> Result<(), Failure> {
+    for word in words {
+        let is_server = CHECKS.iter().any(|check| is_named(check, word));
+        if !is_server && !CLIENT_CHECKS.iter().any(|check| is_named(check, word)) {
+            return Err(Failure::usage(format!(
+                "error: no check '{word}'; `socklab examine --list` lists them"
+            )));
+        }
     }
-    match CLIENT_CHECKS.iter().find(|check| check.id.eq_ignore_ascii_case(id)) {
-        Some(check) => explained(check),
-        None => Err(Failure::usage(format!(
-            "error: no check '{id}'; `socklab examine --list` lists them"
-        ))),
+    let servers = CHECKS.iter().filter(|check| is_any(check, words)).map(|check| parts(check));
+    let clients =
+        CLIENT_CHECKS.iter().filter(|check| is_any(check, words)).map(|check| parts(check));
+    let style = output::style();
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for (number, (headline, parts)) in servers.chain(clients).enumerate() {
+        let gap = if number == 0 { "" } else { "\n" };
+        writeln!(out, "{gap}{headline}")?;
+        for (title, text) in parts {
+            writeln!(out, "\n{title}")?;
+            style.paragraph(&text, &mut out)?;
+        }
     }
+    Ok(out.flush()?)
 }
 
-fn explained<Of>(check: &Check<Of>) -> Result<(), Failure> {
+/// What is said of a check: its headline, and paragraphs with their titles.
+fn parts<Of>(check: &Check<Of>) -> (String, [(&'static str, String); 5]) {
     let Check { id, name, does, sees, matters, remedy, source, .. } = check;
     let parts = [
         ("What is done", format!("It {does}.")),
@@ -429,14 +454,7 @@ fn explained<Of>(check: &Check<Of>) -> Result<(), Failure> {
         ("How to mend it", format!("{}.", capital(remedy))),
         ("Where it says so", format!("{}.", capital(source))),
     ];
-    let style = output::style();
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    writeln!(out, "{id} {name}")?;
-    for (title, text) in parts {
-        writeln!(out, "\n{title}")?;
-        style.paragraph(&text, &mut out)?;
-    }
-    Ok(out.flush()?)
+    (format!("{id} {name}"), parts)
 }
 
 /// With a capital letter, unless it begins with a function's name.

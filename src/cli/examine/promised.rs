@@ -100,7 +100,8 @@ fn differences(design: &Design, is_twin: bool, found: &Examination) -> Vec<Strin
     if let Some(found_workers) = found.identity.as_ref().and_then(|identity| identity.workers)
         && found_workers != workers
     {
-        lines.push(format!("{}: {found_workers} workers, promised are {workers}", found.server));
+        let noun = if found_workers == 1 { "worker" } else { "workers" };
+        lines.push(format!("{}: {found_workers} {noun}, promised are {workers}", found.server));
     }
     lines
 }
@@ -213,6 +214,7 @@ mod tests {
         };
         assert_eq!(said("preforked", 4, found()), [""; 0]);
         assert_eq!(said("preforked", 3, found()), ["it: 3 workers, promised are 4"]);
+        assert_eq!(said("preforked", 1, found()), ["it: 1 worker, promised are 4"]);
         let ring = vec![finding("F1", Verdict::Blocked, "")];
         assert_eq!(said("uring", 1, ring), [""; 0]);
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::examine::plural::counted;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
@@ -61,7 +62,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Err(Trouble::Broken(format!("the queue of {backlog} never overflowed")));
     }
     let what = format!(
-        "the backlog is {backlog}: {queued} clients wait, and the next one is not answered"
+        "the backlog is {backlog}: {}, and the next one is not answered",
+        counted(queued, "client waits", "clients wait")
     );
     Ok(Outcome { what, ..outcome }
         .with(format!("ListenOverflows {before} before, {} after", overflows()?)))

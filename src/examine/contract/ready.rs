@@ -34,9 +34,11 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             let what = format!("a good request is answered with {}", answer.words());
             Outcome::fail(what).with(row).with("what --expect says does not match that")
         }
-        other => Outcome::fail(format!("a good request is {}", other.words()))
-            .with(row)
-            .with_all(server.scene()),
+        other => {
+            let what = format!("a good request is {}", other.words());
+            let outcome = Outcome::fail(what).with(row);
+            unless_foreign(outcome, &server, &other).with_all(server.scene())
+        }
     })
 }
 
@@ -53,7 +55,7 @@ fn started(exam: &Exam, server: &Server, row: &str) -> Result<Outcome, Trouble> 
         }
         None => format!("it is started by the first request, as process {pid}, and stays"),
     };
-    let outcome = match (probe, end) {
+    let outcome = match (&probe, end) {
         (Probe::Right, Some(end)) if !end.is_ordinary() => {
             let what =
                 format!("{row}; it answers, and then says that it has failed ({})", end.status);
@@ -62,5 +64,17 @@ fn started(exam: &Exam, server: &Server, row: &str) -> Result<Outcome, Trouble> 
         (Probe::Right, _) => Outcome::pass(format!("{row}, and it answers")),
         (probe, _) => Outcome::fail(format!("{row}; a good request is {}", probe.words())),
     };
-    Ok(outcome.with(line).with_all(server.scene()))
+    Ok(unless_foreign(outcome.with(line), server, &probe).with_all(server.scene()))
+}
+
+/// Who answers, and has been taken for the lecture's service because nobody said what it speaks, may be sound.
+fn unless_foreign(outcome: Outcome, server: &Server, probe: &Probe) -> Outcome {
+    match probe {
+        Probe::Wrong(answer) if server.protocol.is_fibonacci && !answer.bytes.is_empty() => outcome
+            .with(
+                "it answers, but not as the lecture's Fibonacci service does: --send and --expect say what is spoken",
+            )
+            .mended_by("answer as that service does, or say what is spoken: --send and --expect"),
+        _ => outcome,
+    }
 }

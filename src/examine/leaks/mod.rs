@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::log::Log;
 use super::server::{Probe, Server};
 use super::{Exam, Outcome, Trouble};
+use crate::examine::plural::counted;
 use crate::linux::tcp_info::TCP_CLOSE_WAIT;
 use crate::subject::{Ends, watch};
 
@@ -200,6 +201,19 @@ impl Count {
         }
     }
 
+    /// The name of one of them.
+    const fn one(self) -> &'static str {
+        match self {
+            Self::Zombies => "zombie",
+            Self::Descriptors => "descriptor",
+            Self::Threads => "thread",
+            Self::Areas => "area of memory",
+            Self::Mapped | Self::Used => self.name(),
+            Self::CloseWaits => "connection in CLOSE_WAIT",
+            Self::Processes => "process",
+        }
+    }
+
     const fn hideable(self) -> Option<&'static str> {
         match self {
             Self::Descriptors => Some(DESCRIPTORS),
@@ -278,8 +292,9 @@ impl Growth {
     fn judge(&self, counts: &[Count]) -> Outcome {
         let names: Vec<&str> = counts.iter().map(|count| count.name()).collect();
         let line = |(clients, found): &(usize, [u64; Count::ALL])| {
-            let found =
-                counts.iter().map(|&count| format!("{} {}", found[count as usize], count.name()));
+            let found = counts
+                .iter()
+                .map(|&count| counted(found[count as usize], count.one(), count.name()));
             format!("after {clients} clients: {}", found.collect::<Vec<_>>().join(", "))
         };
         let mut evidence = Vec::new();

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::{Census, excluded, gather, limits, room};
 use crate::examine::client::Client;
 use crate::examine::design::Kind;
+use crate::examine::plural::counted;
 use crate::examine::server::Probe;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
@@ -49,7 +50,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let mut clients: Vec<Client> = Vec::new();
     gather(&server, &mut clients, CLIENTS)?;
     if let Some(status) = server.ended() {
-        return Ok(server.died(status).with(format!("with {} clients", clients.len())));
+        return Ok(server
+            .died(status)
+            .with(format!("with {}", counted(clients.len(), "client", "clients"))));
     }
     let census = Census::of(&server, &clients)?;
     let line = census.words();

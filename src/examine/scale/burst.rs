@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::examine::client::{Client, End};
 use crate::examine::counters::counter;
+use crate::examine::plural::counted;
 use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::linux::tcp_info::TCP_SYN_RECV;
@@ -110,7 +111,10 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         counter("TcpExt", "ListenDrops")? - before.1
     );
     if unanswered > 0 {
-        let what = format!("{unanswered} connected clients are not answered in time");
+        let what = format!(
+            "{} not answered in time",
+            counted(unanswered, "connected client is", "connected clients are")
+        );
         return Ok(Outcome::fail(what).with(line).with_all(server.scene()));
     }
     drop((connecting, asking));

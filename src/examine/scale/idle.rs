@@ -3,6 +3,7 @@
 use super::{Belongings, Census, excluded, gather, limits, room, until_released};
 use crate::examine::client::Client;
 use crate::examine::design::Kind;
+use crate::examine::plural::counted;
 use crate::examine::server::Probe;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
@@ -47,7 +48,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         if let Some(status) = server.ended() {
             return Ok(server
                 .died(status)
-                .with(format!("with {} clients", clients.len()))
+                .with(format!("with {}", counted(clients.len(), "client", "clients")))
                 .with_all(lines));
         }
         let census = Census::of(&server, &clients)?;

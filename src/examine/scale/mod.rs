@@ -4,6 +4,7 @@ use super::client::{Client, Manner};
 use super::design::{Design, Kind};
 use super::server::Server;
 use super::{Exam, Outcome, Trouble};
+use crate::examine::plural::counted;
 use crate::posix::sys_resource::{RLIMIT_NOFILE, getrlimit};
 use crate::subject::{Limits, until, watch};
 use std::time::Duration;
@@ -36,7 +37,9 @@ fn excluded(exam: &Exam) -> Result<Option<Outcome>, Trouble> {
     let Design { kind, workers, .. } = exam.design()?;
     let why = match kind {
         Kind::Iterative => String::from("it has one client at a time"),
-        kind if kind.is_pool() => format!("it has {workers} clients at a time"),
+        kind if kind.is_pool() => {
+            format!("it has {} at a time", counted(*workers, "client", "clients"))
+        }
         _ => return Ok(None),
     };
     Ok(Some(Outcome::not_applicable(why)))
@@ -109,12 +112,13 @@ impl Census {
 
     fn words(&self) -> String {
         let Self { held, told, waiting } = self;
+        let held = counted(*held, "client", "clients");
         match (told, waiting) {
-            (0, 0) => format!("it has {held} clients"),
-            (0, _) => format!("it has {held} clients at once, and lets further ones wait"),
-            (_, 0) => format!("it has {held} clients at once, and sends further ones away"),
+            (0, 0) => format!("it has {held}"),
+            (0, _) => format!("it has {held} at once, and lets further ones wait"),
+            (_, 0) => format!("it has {held} at once, and sends further ones away"),
             _ => {
-                format!("it has {held} clients at once, sends {told} away, and lets {waiting} wait")
+                format!("it has {held} at once, sends {told} away, and lets {waiting} wait")
             }
         }
     }
@@ -145,7 +149,10 @@ impl Belongings {
     fn words(&self) -> String {
         let Self { processes, threads, descriptors, memory } = self;
         format!(
-            "{processes} processes, {threads} threads in all, {descriptors} descriptors, {:.1} MB of memory",
+            "{}, {} in all, {}, {:.1} MB of memory",
+            counted(*processes, "process", "processes"),
+            counted(*threads, "thread", "threads"),
+            counted(*descriptors, "descriptor", "descriptors"),
             *memory as f64 / 1e6
         )
     }

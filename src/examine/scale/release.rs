@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::{Belongings, SLACK, excluded, gather, limits, room, until_released};
 use crate::examine::client::Client;
+use crate::examine::plural::counted;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
@@ -48,7 +49,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let mut clients: Vec<Client> = Vec::new();
     gather(&server, &mut clients, count)?;
     if let Some(status) = server.ended() {
-        return Ok(server.died(status).with(format!("with {} clients", clients.len())));
+        return Ok(server
+            .died(status)
+            .with(format!("with {}", counted(clients.len(), "client", "clients"))));
     }
     let with = Belongings::of(&server);
     let held = server.connections()?.iter().filter(|row| row.idiag_inode != 0).count();
@@ -67,19 +70,28 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let lines = [
         format!("before: {}", before.words()),
         format!("with {held} clients: {}", with.words()),
-        format!("after: {}; {connections} connections", after.words()),
+        format!("after: {}; {}", after.words(), counted(connections, "connection", "connections")),
     ];
     Ok(if is_released {
-        Outcome::pass(format!("{time:.0} ms after {held} clients have left nothing of them is there"))
+        Outcome::pass(format!(
+            "{time:.0} ms after {held} clients have left nothing of them is there"
+        ))
     } else if connections > 0 || after.descriptors > before.descriptors + SLACK {
         let kept = after.descriptors.saturating_sub(before.descriptors);
-        Outcome::fail(format!("{held} clients have left, and {kept} descriptors and {connections} connections are still there"))
+        Outcome::fail(format!(
+            "{held} clients have left, and {} and {} are still there",
+            counted(kept, "descriptor", "descriptors"),
+            counted(connections, "connection", "connections")
+        ))
     } else if after.processes > before.processes + SLACK {
         let kept = after.processes - before.processes;
         Outcome::fail(format!("{held} clients have left, and {kept} processes are still there"))
     } else {
         let kept = after.threads.saturating_sub(before.threads);
-        Outcome::new(Verdict::Weak, format!("{held} clients have left, and {kept} threads are still there"))
+        Outcome::new(
+            Verdict::Weak,
+            format!("{held} clients have left, and {kept} threads are still there"),
+        )
     }
     .with_all(lines))
 }

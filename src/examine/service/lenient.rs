@@ -66,7 +66,12 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(ailment.with_all(evidence));
     }
     let telnet = evidence.first().is_some_and(|line| line.ends_with("answered"));
-    let what = format!("{answered} of {} forms are answered, the others refused", FORMS.len());
+    let what = match answered {
+        0 => String::from("no form is answered, each is refused"),
+        _ if answered == FORMS.len() => format!("all {answered} forms are answered"),
+        1 => format!("1 of {} forms is answered, the others refused", FORMS.len()),
+        _ => format!("{answered} of {} forms are answered, the others refused", FORMS.len()),
+    };
     let outcome = if telnet {
         Outcome::pass(what)
     } else {

@@ -1,6 +1,7 @@
 //! C2: how many processes and threads are made, exactly.
 
 use crate::examine::faults::habits::{ACCEPT, MAKE};
+use crate::examine::plural::counted;
 use crate::examine::server::{Probe, Server};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
@@ -42,7 +43,11 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let accepts = tap.total(&Sysno::all(ACCEPT));
     let mut outcome = Outcome::new(
         Verdict::Info,
-        format!("{CLIENTS} clients: {processes} processes and {threads} threads are made"),
+        format!(
+            "{CLIENTS} clients: {} and {} are made",
+            counted(processes, "process", "processes"),
+            counted(threads, "thread", "threads")
+        ),
     );
     let names = |names: &[&str]| {
         let counted = Sysno::all(names).into_iter().map(|call| (call, tap.total(&[call])));

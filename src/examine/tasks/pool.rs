@@ -1,5 +1,6 @@
 //! C5: how many workers there are.
 
+use crate::examine::plural::counted;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 
@@ -26,6 +27,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(Outcome::not_applicable("there is no pool with a client for each worker"));
     }
     let at_least = if design.is_larger { "at least " } else { "" };
-    let what = format!("{at_least}{} workers: so many clients are served at once", design.workers);
+    let workers = counted(design.workers, "worker", "workers");
+    let what = format!("{at_least}{workers}: so many clients are served at once");
     Ok(Outcome::new(Verdict::Info, what).with_all(design.evidence.clone()))
 }

@@ -42,6 +42,21 @@ pub fn limit(task: &Task) -> Option<Limit> {
     limit_of(task, &call)
 }
 
+/// The one descriptor that a task waits to hear something from, in the call for that or in poll().
+pub fn awaited(task: &Task) -> Option<i32> {
+    let Doing::Blocked(call) = task.doing() else { return None };
+    match call.name()? {
+        "read" | "readv" | "recvfrom" | "recvmsg" => Some(call.fd()),
+        // A `struct pollfd` begins with it.
+        "poll" | "ppoll" if call.args[1] == 1 => {
+            let mut fd = [0; 4];
+            let read = process_vm_readv(task.pid as i32, &mut fd, call.args[0]);
+            (read == Ok(fd.len())).then(|| i32::from_ne_bytes(fd))
+        }
+        _ => None,
+    }
+}
+
 fn limit_of(task: &Task, call: &Call) -> Option<Limit> {
     let name = call.name()?;
     let args = call.args;

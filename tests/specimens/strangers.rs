@@ -277,6 +277,35 @@ fn workers_are_counted() {
     );
 }
 
+/// Who has its clients itself, one after the other, has no pool, whatever else runs beside it. With a single worker, a pool
+/// is one all the same.
+#[test]
+fn helpers_are_no_workers() {
+    if !alone() {
+        return;
+    }
+    let single = |name| [c(name), ["--workers", "1"].map(String::from).to_vec()].concat();
+    let cases = [
+        (stranger("helper.py", "child"), "iterative"),
+        (stranger("helper.py", "thread"), "iterative"),
+        (stranger("helper.py", "limit"), "timeout"),
+        (single("preforked"), "preforked"),
+        (single("preforked_passing"), "preforked_passing"),
+        (single("prethreaded"), "prethreaded"),
+        (single("prethreaded_queue"), "prethreaded_queue"),
+    ];
+    all(
+        &cases,
+        |(command, _)| command.join(" "),
+        |(command, claim)| {
+            let claims = format!("--claims={claim}");
+            let (_, verdict, why) = &verdicts(&["C10".to_owned()], &[&claims], command)[0];
+            assert_eq!(verdict, "pass", "{why}");
+            assert_eq!(why.contains("the others have none"), command[0] == "python3", "{why}");
+        },
+    );
+}
+
 /// As many slow clients as there are workers keep everybody else out.
 #[test]
 fn slow_clients_fill_a_pool() {

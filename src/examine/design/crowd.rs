@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use crate::examine::Trouble;
 use crate::examine::client::{Client, End};
 use crate::examine::server::Server;
-use crate::subject::watch::{self, Doing};
+use crate::subject::limit::awaited;
+use crate::subject::watch::{self, Doing, Task};
 
 /// So many are held at first: more than most pools have workers.
 pub(super) const MANY: usize = 40;
@@ -94,6 +95,19 @@ impl Crowd {
         if (1..self.accepted).contains(&self.serving) { self.serving } else { self.accepted }
     }
 
+    /// Whether a task waits to hear something from one of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of looking.
+    pub(super) fn is_heard_by(&self, server: &Server, task: &Task) -> Result<bool, Trouble> {
+        let Some(fd) = awaited(task) else { return Ok(false) };
+        let mut descriptors = watch::descriptors(task.pid).into_iter();
+        let link = descriptors.find_map(|(own, link)| (own == fd).then_some(link));
+        let heard = link.and_then(|link| watch::socket_in(&link)).into_iter().collect();
+        Ok(heard_of(server, &self.silent, &heard)? > 0)
+    }
+
     /// In words, for a report.
     pub(super) fn words(&self) -> String {
         let (all, accepted, served) = (self.len(), self.accepted, self.served());
@@ -136,10 +150,19 @@ fn serving(server: &Server, clients: &[Client]) -> Result<usize, Trouble> {
         let awaited = descriptors.filter(|(fd, _)| waiting.contains(fd));
         heard.extend(awaited.filter_map(|(_, link)| watch::socket_in(&link)));
     }
+    heard_of(server, clients, &heard)
+}
+
+/// How many of some clients are at the other end of these sockets.
+fn heard_of(
+    server: &Server,
+    clients: &[Client],
+    sockets: &BTreeSet<u32>,
+) -> Result<usize, Trouble> {
     let rows = server.connections()?;
     let ports: BTreeSet<u16> = rows
         .iter()
-        .filter(|row| heard.contains(&row.idiag_inode))
+        .filter(|row| sockets.contains(&row.idiag_inode))
         .map(|row| u16::from_be(row.idiag_dport))
         .collect();
     Ok(clients.iter().filter(|client| ports.contains(&client.addr.port())).count())

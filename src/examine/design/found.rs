@@ -64,7 +64,7 @@ pub fn identify(
     design.sight = after.sight;
     design.evidence.push(after.line(&crowd.words()));
     if grown.is_outnumbered_by(&crowd) {
-        pool::tell(&mut design, &crowd, &before, &after);
+        pool::tell(&mut design, &crowd, &before, &after, server)?;
     } else if grown.processes >= crowd.newcomers() {
         forked(&mut design, &after, crowd.newcomers());
     } else if grown.threads >= crowd.newcomers() {
@@ -74,7 +74,7 @@ pub fn identify(
         }
     } else if crowd.serving == crowd.len() {
         // Each has a worker that was there already, and more may be there.
-        pool::tell(&mut design, &crowd, &before, &after);
+        pool::tell(&mut design, &crowd, &before, &after, server)?;
         design.is_larger = true;
     } else if after.sight == Sight::Calls {
         mechanism::tell(&mut design, &after, server);

@@ -3,18 +3,37 @@
 use super::crowd::Crowd;
 use super::kind::{Design, Kind, Sight, Turn};
 use super::scene::Scene;
+use crate::examine::Trouble;
+use crate::examine::server::Server;
 use crate::subject::limit::limit;
 use crate::subject::watch::{self, Doing, Task};
 
 /// What it is that serves so many silent clients and no more.
-pub(super) fn tell(design: &mut Design, crowd: &Crowd, before: &Scene, after: &Scene) {
+///
+/// # Errors
+///
+/// Those of looking.
+pub(super) fn tell(
+    design: &mut Design,
+    crowd: &Crowd,
+    before: &Scene,
+    after: &Scene,
+    server: &Server,
+) -> Result<(), Trouble> {
     let workers = crowd.served();
     let processes = after.processes.len().saturating_sub(before.processes.len());
     let threads = after.threads.saturating_sub(before.threads);
     design.workers = workers;
     // It makes a task for its client, and waits for that one's end.
     let is_serial = before.is_alone() && crowd.accepted <= 1;
+    // Whoever made the others may serve itself: then these are no workers.
+    let first = after.processes.first().map(|&pid| Task { pid, tid: pid });
+    let is_first = match first.filter(|_| workers == 1) {
+        Some(first) => crowd.is_heard_by(server, &first)?,
+        None => false,
+    };
     design.kind = match workers {
+        _ if is_first => Kind::Iterative,
         _ if after.sight == Sight::Nothing && workers > 1 => Kind::Pool,
         _ if is_serial && processes > 0 => Kind::Forked,
         _ if is_serial && threads > 0 => Kind::Threaded,
@@ -38,6 +57,12 @@ pub(super) fn tell(design: &mut Design, crowd: &Crowd, before: &Scene, after: &S
         }
         _ => {}
     }
+    if is_first && !after.is_alone() {
+        let line =
+            "its first task has the client, and takes the next one after it: the others have none";
+        design.evidence.push(String::from(line));
+    }
+    Ok(())
 }
 
 /// How processes come by their clients: where those wait that have none.

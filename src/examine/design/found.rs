@@ -32,7 +32,7 @@ pub fn identify(
     } else {
         "at rest"
     };
-    let before = Scene::of(server);
+    let before = Scene::of(server)?;
     let mut design = Design {
         kind: Kind::Concurrent,
         workers: 1,
@@ -129,7 +129,7 @@ fn gathered(server: &Server, before: &Scene, crowd: &mut Crowd) -> Result<Option
     if crowd.is_cut {
         return Ok(None);
     }
-    let mut after = Scene::of(server);
+    let mut after = Scene::of(server)?;
     let grown = Grown::between(before, &after);
     if grown.is_outnumbered_by(crowd) || grown.processes >= crowd.newcomers() {
         return Ok(Some(after));
@@ -148,7 +148,7 @@ fn gathered(server: &Server, before: &Scene, crowd: &mut Crowd) -> Result<Option
         if crowd.is_cut {
             return Ok(None);
         }
-        after = Scene::of(server);
+        after = Scene::of(server)?;
         if Grown::between(before, &after).is_outnumbered_by(crowd) {
             break;
         }
@@ -160,8 +160,8 @@ fn gathered(server: &Server, before: &Scene, crowd: &mut Crowd) -> Result<Option
 fn keeps_threads(server: &Server, before: &Scene, crowd: &mut Crowd) -> Result<bool, Trouble> {
     let all = crowd.len();
     crowd.leave();
-    let is_one_gone = || Scene::of(server).threads < before.threads + all;
-    Ok(!server.until_or_stuck(|| Ok(is_one_gone()))?)
+    let is_one_gone = || Ok(Scene::of(server)?.threads < before.threads + all);
+    Ok(!server.until_or_stuck(is_one_gone)?)
 }
 
 /// A process for each client.

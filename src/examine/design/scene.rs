@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::kind::Sight;
+use crate::examine::Trouble;
 use crate::examine::server::Server;
 use crate::subject::watch::{self, Doing, Task};
 
@@ -21,15 +22,17 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// Of a server at rest: one that looks at its clients now and then is looked at when it waits again.
-    pub(super) fn of(server: &Server) -> Self {
-        const LOOKS: usize = 200;
-        let mut looks = 0;
+    /// Of a server at rest: one that looks at its clients now and then is looked at when it waits again, and one that never
+    /// rests as it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub(super) fn of(server: &Server) -> Result<Self, Trouble> {
         loop {
             let scene = Self::now(server);
-            looks += 1;
-            if !scene.is_awake || looks >= LOOKS {
-                return scene;
+            if !scene.is_awake || !server.until_at_rest_for(1, server.patience)? {
+                return Ok(scene);
             }
         }
     }

@@ -21,7 +21,6 @@ mod inetd;
 mod leaks;
 mod loose;
 mod plan;
-mod plural;
 mod reach;
 mod scale;
 mod service;

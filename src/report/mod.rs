@@ -5,6 +5,7 @@
 pub mod comparison;
 pub mod examination;
 pub mod matrix;
+pub mod plural;
 pub mod repeats;
 pub mod sequence;
 

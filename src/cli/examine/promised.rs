@@ -7,6 +7,7 @@ use super::super::Failure;
 use super::{Arguments, ended, one, prepare};
 use crate::examine::protocol::Protocol;
 use crate::examine::{Check, Cost, Plan, Port};
+use crate::report::plural::counted;
 use crate::report::{Examination, Suite, Verdict};
 use crate::server::{DEFAULT_WORKERS, Design, Heavy, Idle, PerClient, Pool, Serves, Silent, find};
 
@@ -100,8 +101,8 @@ fn differences(design: &Design, is_twin: bool, found: &Examination) -> Vec<Strin
     if let Some(found_workers) = found.identity.as_ref().and_then(|identity| identity.workers)
         && found_workers != workers
     {
-        let noun = if found_workers == 1 { "worker" } else { "workers" };
-        lines.push(format!("{}: {found_workers} {noun}, promised are {workers}", found.server));
+        let has = counted(found_workers, "worker", "workers");
+        lines.push(format!("{}: {has}, promised are {workers}", found.server));
     }
     lines
 }

@@ -25,14 +25,11 @@ use std::time::{Duration, Instant};
 use super::client::{Answer, Client, End};
 use super::costly::{Heaviness, quarter};
 use super::protocol::Protocol;
-use super::server::Server;
+use super::server::{MOMENT, Server};
 use super::{Exam, Outcome, Trouble};
 use crate::linux::sock_diag::inet_diag_msg;
 use crate::linux::tcp_info::{TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT};
 use crate::subject::is_end;
-
-/// Between the end of a server's connections and its own.
-const MOMENT: Duration = Duration::from_secs(1);
 
 /// Something that a client does, and how it is named in a report.
 pub(super) type Deed<'a> = (String, Box<dyn Fn(&Server) -> Result<(), Trouble> + 'a>);

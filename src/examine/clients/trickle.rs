@@ -133,10 +133,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
 fn many(server: &Server) -> Result<Vec<Client>, Trouble> {
     let mut all = vec![server.connect_accepted()?];
     while all.len() < MANY {
-        let client = server.connect()?;
-        let is_taken = || server.is_accepted(&client);
-        server.until_or_at_rest(server.patience, 40, is_taken)?;
-        if !is_taken()? {
+        let (client, is_taken) = server.connect_if_taken()?;
+        if !is_taken {
             break;
         }
         all.push(client);

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use crate::examine::plural::counted;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
+use crate::report::plural::counted;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "A3",

@@ -49,10 +49,8 @@ impl Crowd {
             *self = Self::default();
         }
         while self.wants_more(server, count)? {
-            let client = server.connect()?;
-            let is_taken = || Ok(server.is_accepted(&client)? || client.is_told()?);
-            server.until_or_at_rest(server.patience, 40, is_taken)?;
-            self.accepted += usize::from(is_taken()?);
+            let (client, is_taken) = server.connect_if_taken()?;
+            self.accepted += usize::from(is_taken);
             self.silent.push(client);
             self.held += 1;
             for client in &mut self.silent {

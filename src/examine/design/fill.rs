@@ -20,12 +20,8 @@ impl Design {
         }
         let (mut accepted, mut waiting) = (Vec::new(), Vec::new());
         while accepted.len() < workers && waiting.len() < MOST {
-            let client = server.connect()?;
-            let is_taken = || -> Result<bool, Trouble> {
-                Ok(server.is_accepted(&client)? || client.is_told()?)
-            };
-            server.until_or_at_rest(server.patience, 40, is_taken)?;
-            if is_taken()? { accepted.push(client) } else { waiting.push(client) }
+            let (client, is_taken) = server.connect_if_taken()?;
+            if is_taken { accepted.push(client) } else { waiting.push(client) }
         }
         if accepted.len() < workers {
             let (some, more) = (accepted.len(), waiting.len());

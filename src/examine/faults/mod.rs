@@ -74,8 +74,8 @@ impl Blow {
 enum Felt {
     /// The call was never made.
     Nothing,
-    /// Nobody minds.
-    Survived,
+    /// This call failed, and nobody minds.
+    Survived(Option<Call>),
     /// It did harm.
     Harm(Outcome),
 }
@@ -109,7 +109,8 @@ fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt
             None => Ok(Felt::Nothing),
         };
     }
-    let line = failed(tap, since).map_or_else(String::new, |call| {
+    let failed = failed(tap, since);
+    let line = failed.map_or_else(String::new, |call| {
         format!("{} of task {} failed with {}", call.sysno, call.tid, blow.errno)
     });
     server.log.say(&line);
@@ -129,7 +130,7 @@ fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt
     // What it does late is not to be met by the next blow.
     server.until_awake()?;
     server.settles()?;
-    Ok(Felt::Survived)
+    Ok(Felt::Survived(failed))
 }
 
 /// The first call that has failed at the gate since then.
@@ -217,13 +218,12 @@ fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
             break;
         }
         tried += 1;
-        let (felt, call) = strike_once(&mut well, fresh, blow, is_pool)?;
-        match felt {
+        match strike_once(&mut well, fresh, blow, is_pool)? {
             Felt::Nothing => {
                 let what = format!("the call that was to fail was never made: {}", blow.name());
                 return Err(Trouble::Broken(what));
             }
-            Felt::Survived => {
+            Felt::Survived(call) => {
                 if let Some(call) = call {
                     note(&mut survived, call, blow.errno);
                 }
@@ -253,18 +253,17 @@ fn note(all: &mut Vec<(&'static str, Vec<String>)>, call: Call, errno: &str) {
     }
 }
 
-/// Makes a call fail, of the server that is well, or of a fresh one; which is kept if it is well still; the call that has failed, too.
+/// Makes a call fail, of the server that is well, or of a fresh one; which is kept if it is well still.
 fn strike_once(
     well: &mut Option<(Server, Tap)>,
     fresh: impl Fn() -> Result<(Server, Tap), Trouble>,
     blow: &Blow,
     is_pool: bool,
-) -> Result<(Felt, Option<Call>), Trouble> {
+) -> Result<Felt, Trouble> {
     let (mut is_fresh, (mut server, mut tap)) = match well.take() {
         Some(well) => (false, well),
         None => (true, fresh()?),
     };
-    let mut since = tap.log(0).next();
     let felt = loop {
         match strike(&server, &tap, blow, is_pool)? {
             // One that has been through much may have its clients on other descriptors.
@@ -272,16 +271,14 @@ fn strike_once(
                 is_fresh = true;
                 drop(server);
                 (server, tap) = fresh()?;
-                since = tap.log(0).next();
             }
             felt => break felt,
         }
     };
-    let call = failed(&tap, since);
     if !matches!(felt, Felt::Harm(_)) {
         *well = Some((server, tap));
     }
-    Ok((felt, call))
+    Ok(felt)
 }
 
 /// Which calls some blows make fail.

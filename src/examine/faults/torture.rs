@@ -97,14 +97,13 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         if begun.elapsed() > ENOUGH {
             break;
         }
-        let (this, _) = strike_once(&mut well, || behind(exam, &calls), blow, is_pool)?;
-        match this {
+        match strike_once(&mut well, || behind(exam, &calls), blow, is_pool)? {
             // It had to do with what the client did, or with the time.
             Felt::Nothing => {
                 unfelt.push(blow);
                 continue;
             }
-            Felt::Survived => {}
+            Felt::Survived(_) => {}
             // A worker that is replaced is no harm to others.
             Felt::Harm(harm) if harm.verdict == Verdict::Weak => {}
             Felt::Harm(harm) => harmed.push((blow.name(), harm)),

@@ -14,8 +14,8 @@ use std::time::Duration;
 use super::log::Log;
 use super::server::{Probe, Server};
 use super::{Exam, Outcome, Trouble};
-use crate::examine::plural::counted;
 use crate::linux::tcp_info::TCP_CLOSE_WAIT;
+use crate::report::plural::counted;
 use crate::subject::{Ends, watch};
 
 /// So many clients, twice; then so many more, twice, where something has grown: a heap or a pool that is filled by the

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use crate::examine::client::{Client, End};
 use crate::examine::counters::counter;
-use crate::examine::plural::counted;
 use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::linux::tcp_info::TCP_SYN_RECV;
 use crate::report::Verdict;
+use crate::report::plural::counted;
 use crate::subject::is_end;
 
 pub(in crate::examine) const CHECK: Check = Check {

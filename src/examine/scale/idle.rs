@@ -3,10 +3,10 @@
 use super::{Belongings, Census, excluded, gather, limits, room, until_released};
 use crate::examine::client::Client;
 use crate::examine::design::Kind;
-use crate::examine::plural::counted;
 use crate::examine::server::Probe;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
+use crate::report::plural::counted;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "G1",

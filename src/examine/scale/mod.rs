@@ -4,8 +4,8 @@ use super::client::{Client, Manner};
 use super::design::{Design, Kind};
 use super::server::Server;
 use super::{Exam, Outcome, Trouble};
-use crate::examine::plural::counted;
 use crate::posix::sys_resource::{RLIMIT_NOFILE, getrlimit};
+use crate::report::plural::counted;
 use crate::subject::{Limits, until, watch};
 use std::time::Duration;
 

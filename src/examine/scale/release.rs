@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use super::{Belongings, SLACK, excluded, gather, limits, room, until_released};
 use crate::examine::client::Client;
-use crate::examine::plural::counted;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
+use crate::report::plural::counted;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "G4",

@@ -7,6 +7,7 @@ use crate::examine::client::{Answer, Client, End, Manner};
 use crate::examine::{Outcome, Trouble};
 use crate::net::Deadline;
 use crate::report::Verdict;
+use crate::report::plural::counted;
 use crate::subject::watch::{self, Doing, Task};
 use crate::subject::{Ending, is_stopped, wait_for};
 
@@ -234,7 +235,7 @@ impl Server {
             let time = begun.elapsed().as_millis();
             let spent = watch::cpu(&self.processes()).saturating_sub(before).as_secs_f64() * 1e3;
             let tasks = self.tasks().into_iter().filter(Task::lives).count();
-            let tasks = if tasks == 1 { String::from("1 task") } else { format!("{tasks} tasks") };
+            let tasks = counted(tasks, "task", "tasks");
             return Ok(Ok(format!(
                 "{tasks}, asleep in {IDLE} looks in a row, with {spent:.1} ms of CPU time in {time} ms; {}",
                 self.doors()?

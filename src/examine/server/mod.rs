@@ -84,7 +84,7 @@ const STUCK: Duration = Duration::from_millis(400);
 const LOOKS: u32 = 60;
 
 /// Between the end of a process's connections and its own.
-const MOMENT: Duration = Duration::from_secs(1);
+pub(in crate::examine) const MOMENT: Duration = Duration::from_secs(1);
 
 /// For how long one that never sleeps is waited for.
 pub(in crate::examine) const IN_VAIN: Duration = Duration::from_millis(100);
@@ -337,6 +337,19 @@ impl Server {
             return Err(Trouble::Broken(what));
         }
         Ok(client)
+    }
+
+    /// Connects a client, and sees whether the server takes it, or rests without having done so.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect), and what asking the kernel fails with.
+    pub fn connect_if_taken(&self) -> Result<(Client, bool), Trouble> {
+        let client = self.connect()?;
+        let is_taken = || Ok(self.is_accepted(&client)? || client.is_told()?);
+        self.until_or_at_rest(self.patience, 40, is_taken)?;
+        let is_taken = is_taken()?;
+        Ok((client, is_taken))
     }
 
     /// Waits until a client is accepted, or is told something; false once the patience is over.

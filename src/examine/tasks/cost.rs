@@ -101,9 +101,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
 
 /// Connects one more silent client; false if it is not accepted, or is not kept.
 fn hold(server: &Server, clients: &mut Vec<Client>) -> Result<bool, Trouble> {
-    let mut client = server.connect()?;
-    let is_taken = || Ok(server.is_accepted(&client)? || client.is_told()?);
-    server.until_or_at_rest(server.patience, 40, is_taken)?;
+    let (mut client, _) = server.connect_if_taken()?;
     let is_held = server.is_accepted(&client)? && client.take()?.end == End::Open;
     clients.extend(is_held.then_some(client));
     Ok(is_held)

@@ -1,10 +1,10 @@
 //! C2: how many processes and threads are made, exactly.
 
 use crate::examine::faults::habits::{ACCEPT, MAKE};
-use crate::examine::plural::counted;
 use crate::examine::server::{Probe, Server};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
+use crate::report::plural::counted;
 use crate::subject::gate::Sysno;
 
 pub(in crate::examine) const CHECK: Check = Check {

@@ -1,8 +1,8 @@
 //! C5: how many workers there are.
 
-use crate::examine::plural::counted;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
+use crate::report::plural::counted;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "C5",

@@ -3,11 +3,7 @@
 use std::fmt::Display;
 
 /// A number and its noun: `1 worker`, `2 workers`.
-pub(super) fn counted<N: Display + PartialEq + From<u8>>(
-    number: N,
-    one: &str,
-    many: &str,
-) -> String {
+pub fn counted<N: Display + PartialEq + From<u8>>(number: N, one: &str, many: &str) -> String {
     let noun = if number == N::from(1) { one } else { many };
     format!("{number} {noun}")
 }

@@ -7,6 +7,7 @@ use super::client::{Client, End};
 use super::protocol::Heavy;
 use super::server::{Probe, Server};
 use crate::net::Deadline;
+use crate::subject::watch;
 
 /// A request that takes the server about a second, alone.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,6 +133,9 @@ pub(super) fn quarter(heavy: &Heaviness) -> Heaviness {
     }
 }
 
+/// Whoever has computed one of so many parts of a costly request is busy with it.
+const PARTS: f64 = 25.0;
+
 /// How many of some cheap requests wait for costly ones that came before: the order of the answers tells.
 ///
 /// # Errors
@@ -144,22 +148,26 @@ pub(super) fn waiting(
     cheap: usize,
 ) -> Result<usize, Trouble> {
     let mut first: Vec<Client> = Vec::new();
+    let of = |client: &Client| format!("the costly request of {}", client.name());
     for _ in 0..costly {
         let client = server.connect()?;
         client.send(&heavy.request)?;
         if !server.until(|| Ok(server.has_read(&client)? || client.is_told()?))? {
-            return Err(Trouble::Broken(format!(
-                "the costly request of {} is never read",
-                client.name()
-            )));
+            return Err(Trouble::Broken(format!("{} is never read", of(&client))));
         }
-        // It has begun: between reading and computing others may still come first, at a lock for instance. One that only
-        // waits for something never computes.
-        let (mut busy, mut rested) = (0, 0);
-        server.until(|| {
-            (busy, rested) = if server.is_at_rest() { (0, rested + 1) } else { (busy + 1, 0) };
-            Ok(busy >= 10 || rested >= 40 || client.is_told()?)
+        // It has begun once each that computes has got its part of the CPU: between reading and computing others may still
+        // come first, at a lock for instance. One that only waits for something never computes.
+        let part = heavy.alone.div_f64(PARTS) * (first.len() as u32 + 1);
+        let (mut rested, before) = (0, watch::cpu(&server.processes()));
+        let is_begun = server.until(|| {
+            rested += u32::from(server.is_at_rest());
+            let spent = watch::cpu(&server.processes()).saturating_sub(before);
+            Ok(spent >= part || rested >= 40 || client.is_told()?)
         })?;
+        if !is_begun {
+            let what = format!("{} is read, but it is not computed", of(&client));
+            return Err(Trouble::Broken(what));
+        }
         first.push(client);
     }
     let mut probes = Vec::new();
@@ -178,11 +186,12 @@ pub(super) fn waiting(
     }
     let end = Deadline::after(server.patience + heavy.alone * 20);
     loop {
-        // Looked at in this order: of what is there at the same time, the costly one was not the later.
+        // Looked at in this order: whoever is told before one that is not told after that was the first.
+        let told = probes.iter().map(Client::is_told).collect::<Result<Vec<_>, _>>()?;
         let is_over = is_any_told()?;
         let mut waiting = Vec::new();
-        for mut probe in probes {
-            if is_over || !probe.is_told()? {
+        for (mut probe, is_told) in probes.into_iter().zip(told) {
+            if is_over || !is_told {
                 waiting.push(probe);
             } else if !server.protocol.is_right(&probe.take()?.bytes) {
                 let outcome = server.outcome(&mut probe)?;

@@ -7,7 +7,7 @@ use super::client::{Client, End};
 use super::protocol::Heavy;
 use super::server::{Probe, Server};
 use crate::net::Deadline;
-use crate::subject::watch;
+use crate::subject::watch::Meter;
 
 /// A request that takes the server about a second, alone.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,10 +158,10 @@ pub(super) fn waiting(
         // It has begun once each that computes has got its part of the CPU: between reading and computing others may still
         // come first, at a lock for instance. One that only waits for something never computes.
         let part = heavy.alone.div_f64(PARTS) * (first.len() as u32 + 1);
-        let (mut rested, before) = (0, watch::cpu(&server.processes()));
+        let (mut rested, meter) = (0, Meter::of(&server.processes()));
         let is_begun = server.until(|| {
             rested += u32::from(server.is_at_rest());
-            let spent = watch::cpu(&server.processes()).saturating_sub(before);
+            let spent = meter.spent(&server.processes());
             Ok(spent >= part || rested >= 40 || client.is_told()?)
         })?;
         if !is_begun {

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
@@ -265,9 +266,21 @@ pub fn has_signal(pid: u32, mask: &str, signal: i32) -> Option<bool> {
     Some(bits & (1 << (signal - 1)) != 0)
 }
 
-/// The CPU time of some processes until now, that of their ended threads included.
-pub fn cpu(processes: &[u32]) -> Duration {
-    tasks(processes).into_iter().map(cpu_of).sum()
+/// What some tasks have had of the CPU until now, to see what is spent after that.
+pub struct Meter(BTreeMap<u32, Duration>);
+
+impl Meter {
+    /// From now on, with the tasks that some processes have now.
+    pub fn of(processes: &[u32]) -> Self {
+        Self(tasks(processes).into_iter().map(|task| (task.tid, cpu_of(task))).collect())
+    }
+
+    /// The CPU time that the tasks of some processes have had since: of those that are still there, and of new ones.
+    pub fn spent(&self, processes: &[u32]) -> Duration {
+        let before = |tid: u32| self.0.get(&tid).copied().unwrap_or_default();
+        let spent = |task: Task| cpu_of(task).saturating_sub(before(task.tid));
+        tasks(processes).into_iter().map(spent).sum()
+    }
 }
 
 /// The CPU time of a task until now.

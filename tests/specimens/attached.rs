@@ -10,6 +10,7 @@ use nix::unistd::{Pid, Uid};
 use serde_json::Value;
 use socklab::server::find;
 
+use crate::examined::stranger;
 use crate::look::{Rest, serves, settled};
 use crate::support::{Language, Server, c_program, command, socklab, tids, tree};
 use crate::watch::{descriptors, state, until, until_some};
@@ -136,6 +137,25 @@ fn what_it_dies_of_is_its_fault_and_the_rest_is_not_made() {
     assert!(verdicts[3].2.contains("the server has ended (in D7)"), "{verdicts:?}");
     assert_eq!(found["status"], 1);
     assert!(!server.wait().left);
+}
+
+/// What ends it while its design is found out is told as what it was, and not as the check that asked for the design.
+#[test]
+fn what_it_dies_of_while_its_design_is_found_out() {
+    let mut program = Command::new("python3");
+    let program = program.arg("-B").arg(stranger("touchy.py")).arg("0").stderr(Stdio::null());
+    let server = Running::start(program);
+    let found: Value = until_some("it listens", || {
+        let output = attach(server.pid(), &["--only", "C1,D8"]).output().expect("socklab runs");
+        serde_json::from_slice(&output.stdout).ok()
+    });
+    let words: Vec<String> = verdicts(&found).into_iter().map(|(_, verdict, _)| verdict).collect();
+    let finding = &found["findings"][0];
+    assert_eq!(words, ["fail", "blocked"], "{found}");
+    let text = |field: &str| finding[field].to_string();
+    assert!(text("evidence").contains("with clients like those of D8"), "{found}");
+    assert!(text("remedy").contains("treat 0 from recv() as the client's end"), "{found}");
+    assert!(text("transcript").contains("closes the connection"), "{found}");
 }
 
 #[test]

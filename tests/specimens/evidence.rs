@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use crate::all;
-use crate::examined::{alone, c, verdicts};
+use crate::examined::{alone, c, server, verdicts};
 
 /// A program of `tests/strangers` or of `c-compat`, what `examine` is told about it, a check, what it comes to, and words
 /// that are said of it or are not.
@@ -137,14 +136,7 @@ fn what_is_concluded_is_shown() {
         CASES,
         |case| format!("{} {}", case.server, case.check),
         |case| {
-            let command = if case.server.ends_with(".py") {
-                let strangers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers");
-                let path = strangers.join(case.server).display().to_string();
-                ["python3", "-B", &path, "{port}"].map(String::from).to_vec()
-            } else {
-                c(case.server)
-            };
-            let found = verdicts(&[case.check.to_owned()], case.options, &command);
+            let found = verdicts(&[case.check.to_owned()], case.options, &server(case.server));
             // A claim has its own check made, too.
             let mut own = found.iter().filter(|(id, ..)| id == case.check);
             let (Some((id, verdict, why)), None) = (own.next(), own.next()) else {

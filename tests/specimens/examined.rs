@@ -1,5 +1,6 @@
 //! What `socklab examine` says of the specimens, of their sound twins, of the lecture's listings and of the designs.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -66,6 +67,22 @@ pub(crate) fn examine(only: &[String], options: &[&str], command: &[String]) -> 
 
 pub(crate) fn c(name: &str) -> Vec<String> {
     [&c_program(name).display().to_string(), "--port", "{port}"].map(String::from).to_vec()
+}
+
+/// Where a program of `tests/strangers` is.
+pub(crate) fn stranger(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers").join(name)
+}
+
+/// The command of a program of `tests/strangers`, with its arguments, or else of one of `c-compat`.
+pub(crate) fn server(name: &str) -> Vec<String> {
+    let mut words = name.split(' ').map(str::to_owned);
+    let program = words.next().unwrap_or_default();
+    if !program.ends_with(".py") {
+        return c(&program);
+    }
+    let path = stranger(&program).display().to_string();
+    ["python3", "-B", &path, "{port}"].map(String::from).into_iter().chain(words).collect()
 }
 
 /// The command of a row's sound program, and what says that it is the one to be like.

@@ -3,12 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use nix::unistd::Uid;
 use serde_json::Value;
 
+use crate::examined::stranger;
 use crate::support::{c_program, socklab};
 
 /// A folder that anybody can look into, with copies of programs; it goes when it is dropped.
@@ -49,9 +50,7 @@ fn a_limit_of_tasks() {
         ("cached.py", "pass"),
         ("executor.py", "n/a"),
     ];
-    let strangers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers");
-    let program =
-        |name: &str| if name.ends_with(".py") { strangers.join(name) } else { c_program(name) };
+    let program = |name: &str| if name.ends_with(".py") { stranger(name) } else { c_program(name) };
     let mut programs: Vec<PathBuf> = CASES.iter().map(|(name, _)| program(name)).collect();
     programs.push(socklab().get_program().into());
     let folder = Folder::with(&programs);

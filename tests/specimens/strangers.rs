@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::all;
-use crate::examined::{alone, c, examine, verdicts};
+use crate::examined::{alone, c, examine, server, stranger, verdicts};
 
 /// A program of `tests/strangers` or of `c-compat`, what `examine` is told about it, and each check with what it may come to.
 type Case =
@@ -27,7 +27,7 @@ const CASES: &[Case] = &[
     ("forking.py", &[], &[("F8", &["pass", "blocked"])]),
     // What it keeps for ever is told, and nothing else is blamed on it.
     (
-        "keeping.py",
+        "keeping.py threads",
         ECHO,
         &[
             ("D19", &["pass"]),
@@ -39,7 +39,7 @@ const CASES: &[Case] = &[
         ],
     ),
     // Who serves the next client while a child of its own has the connection is not waited for.
-    ("keeping_forked.py", ECHO, &[("A4", &["n/a"]), ("E1", &["pass"]), ("E6", &["fail"])]),
+    ("keeping.py processes", ECHO, &[("A4", &["n/a"]), ("E1", &["pass"]), ("E6", &["fail"])]),
     ("quiet.py", &[], &[("A5", &["pass"]), ("D12", &["pass"])]),
     ("loops.py", &["--claims=epoll"], &[("C10", &["pass"]), ("E4", &["pass"])]),
     // Who asks from where decides; the catalogue's group of reach has no other server that fails.
@@ -76,11 +76,6 @@ const CASES: &[Case] = &[
     ("broken/sound_persistent", &[], &[("B3", &["pass"])]),
 ];
 
-fn python(name: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers").join(name);
-    ["python3", "-B", &path.display().to_string(), "{port}"].map(String::from).to_vec()
-}
-
 #[test]
 fn strangers_are_not_misjudged() {
     if !alone() {
@@ -90,9 +85,8 @@ fn strangers_are_not_misjudged() {
         CASES,
         |(name, ..)| (*name).to_owned(),
         |(name, options, expected)| {
-            let command = if name.ends_with(".py") { python(name) } else { c(name) };
             let ids: Vec<String> = expected.iter().map(|(id, _)| (*id).to_owned()).collect();
-            let found = verdicts(&ids, options, &command);
+            let found = verdicts(&ids, options, &server(name));
             assert_eq!(found.len(), expected.len(), "{found:?}");
             for (id, verdict, why) in found {
                 let (_, may) =
@@ -101,12 +95,6 @@ fn strangers_are_not_misjudged() {
             }
         },
     );
-}
-
-/// A program of `tests/strangers` and its argument.
-fn stranger(name: &str, argument: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers").join(name);
-    ["python3", "-B", &path.display().to_string(), "{port}", argument].map(String::from).to_vec()
 }
 
 /// What `examine` finds with one check.
@@ -126,7 +114,7 @@ fn deadlines_that_run_down() {
         &["select", "ppoll"],
         |how| (*how).to_owned(),
         |how| {
-            let found = finding("D2", &[], &stranger("deadline.py", how));
+            let found = finding("D2", &[], &server(&format!("deadline.py {how}")));
             assert_eq!(found["verdict"], "pass", "{found}");
             let line = found["evidence"].to_string();
             assert!(line.contains("it waits with a time limit of"), "{found}");
@@ -142,8 +130,8 @@ fn who_reads_without_readiness() {
         return;
     }
     let cases = [
-        (stranger("eager.py", "epoll"), "fail"),
-        (stranger("eager.py", "select"), "fail"),
+        (server("eager.py epoll"), "fail"),
+        (server("eager.py select"), "fail"),
         (c("nonblocking"), "by-design"),
         (c("epoll"), "pass"),
     ];
@@ -164,8 +152,8 @@ fn who_is_to_close_a_connection() {
         return;
     }
     let cases = [
-        (stranger("held.py", "threads"), "let the thread that serves a client close"),
-        (stranger("held.py", "select"), "FD_CLR"),
+        (server("held.py threads"), "let the thread that serves a client close"),
+        (server("held.py select"), "FD_CLR"),
         (c("broken/no_eof"), "in the parent right after fork()"),
     ];
     all(
@@ -193,7 +181,7 @@ fn a_death_has_its_last_words() {
         &["D2", "D4", "D9"],
         |id| (*id).to_owned(),
         |id| {
-            let found = finding(id, &[], &stranger("fragile.py", ""));
+            let found = finding(id, &[], &server("fragile.py"));
             assert_eq!(found["verdict"], "fail", "{found}");
             let words = format!("{}{}", found["what"], found["evidence"]);
             assert!(words.contains("the server ended (exit status: 1)"), "{found}");
@@ -271,7 +259,7 @@ fn workers_are_counted() {
         &cases,
         |(name, _)| (*name).to_owned(),
         |(name, design)| {
-            let found = verdicts(&["C10".to_owned()], &[], &python(name));
+            let found = verdicts(&["C10".to_owned()], &[], &server(name));
             assert!(found[0].2.contains(design), "{found:?}");
         },
     );
@@ -286,9 +274,9 @@ fn helpers_are_no_workers() {
     }
     let single = |name| [c(name), ["--workers", "1"].map(String::from).to_vec()].concat();
     let cases = [
-        (stranger("helper.py", "child"), "iterative"),
-        (stranger("helper.py", "thread"), "iterative"),
-        (stranger("helper.py", "limit"), "timeout"),
+        (server("helper.py child"), "iterative"),
+        (server("helper.py thread"), "iterative"),
+        (server("helper.py limit"), "timeout"),
         (single("preforked"), "preforked"),
         (single("preforked_passing"), "preforked_passing"),
         (single("prethreaded"), "prethreaded"),
@@ -312,7 +300,7 @@ fn slow_clients_fill_a_pool() {
     if !alone() {
         return;
     }
-    let found = finding("D2", &[], &python("sharing.py"));
+    let found = finding("D2", &[], &server("sharing.py"));
     assert_eq!(found["verdict"], "weak", "{found}");
     assert!(found["what"].to_string().contains("4 clients with an unfinished request"), "{found}");
     assert!(found["evidence"].to_string().contains("all others waited for 4 clients"), "{found}");
@@ -375,7 +363,7 @@ fn loops_without_clients_are_not_counted() {
     if !alone() {
         return;
     }
-    let command = python("loops.py");
+    let command = server("loops.py");
     let found = verdicts(&["C10".to_owned()], &["--claims=reuseport"], &command);
     let (_, _, why) = &found[0];
     assert!(!why.contains("loops"), "{why}");
@@ -420,7 +408,7 @@ fn limits() {
     let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
     let has_own = (numbers.next(), numbers.next()) >= (Some(6), Some(14));
     let tasks = if has_own { "8192" } else { r"\d+" };
-    let command = python("limits.py");
+    let command = server("limits.py");
     let expect = format!("--expect=^{tasks} 8589934592 1000\n$");
     let found = verdicts(&["B1".to_owned()], &[r"--send=limits\n", &expect], &command);
     let (_, verdict, why) = &found[0];
@@ -430,7 +418,7 @@ fn limits() {
 /// A server that lets nobody look at its descriptors is known by its port, where there are no namespaces for it.
 #[test]
 fn hidden_descriptors_are_no_reason_not_to_examine() {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers/shy.py");
+    let own = stranger("shy.py");
     let line = format!(
         "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs \
          {} examine --json --only A1,C8,D8,E1,E2,E6 -- python3 -B {} '{{port}}'",
@@ -455,7 +443,7 @@ fn hidden_descriptors_are_no_reason_not_to_examine() {
 /// Where servers would be in one network, one is examined after the other.
 #[test]
 fn a_suite_without_namespaces_takes_turns() {
-    let quiet = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/strangers/quiet.py");
+    let quiet = stranger("quiet.py");
     let line = |name| format!("{name}: python3 -B {} {{port}}\n", quiet.display());
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("turns.txt");
     std::fs::write(&file, ["anna", "bert", "carl"].map(line).concat()).expect("a file");
@@ -484,7 +472,7 @@ fn a_loop_between_two_that_sleep() {
     if !alone() {
         return;
     }
-    let command = python("drowsy.py");
+    let command = server("drowsy.py");
     let options = ["--send=once more", "--expect=^once more$", "--wait=2"];
     let found = verdicts(&["J6".to_owned()], &options, &command);
     let (_, verdict, why) = &found[0];

@@ -1,4 +1,6 @@
-"""An echo that does not heed an end of file: a thread and a connection stay for each client that has left."""
+"""An echo that does not heed an end of file: a thread, or a process, and a connection stay for each client that has
+left."""
+import os
 import socket
 import sys
 import threading
@@ -19,4 +21,10 @@ def serve(connected):
 listening = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 while True:
     client, _ = listening.accept()
-    threading.Thread(target=serve, args=(client,), daemon=True).start()
+    if sys.argv[2] == "threads":
+        threading.Thread(target=serve, args=(client,), daemon=True).start()
+        continue
+    if os.fork() == 0:
+        listening.close()
+        serve(client)
+    client.close()

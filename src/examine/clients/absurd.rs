@@ -9,7 +9,7 @@ use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::Limits;
-use crate::subject::watch;
+use crate::subject::watch::{self, Meter};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D16",
@@ -37,9 +37,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(Outcome::not_applicable("only Fibonacci numbers are that costly"));
     }
     let mut client = server.connect_accepted()?;
-    let before = watch::cpu(&server.processes());
+    let meter = Meter::of(&server.processes());
     client.send(b"90\n")?;
-    let spent = || watch::cpu(&server.processes()).saturating_sub(before);
+    let spent = || meter.spent(&server.processes());
     server.until_or_at_rest(PATIENCE, 400, || {
         Ok(client.is_told()? || spent() >= BUDGET || server.ended().is_some())
     })?;

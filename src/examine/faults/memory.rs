@@ -10,8 +10,8 @@ use crate::subject::watch;
 pub(in crate::examine) const CHECK: Check = Check {
     id: "F12",
     name: "no memory left",
-    does: "lowers the limit of addresses (prlimit, RLIMIT_AS) of the running server to those that it has, lets silent clients come \
-           until there is no stack for one more thread, and restores it",
+    does: "lowers the limit of addresses (prlimit, RLIMIT_AS) of the running server to those that it has and 1.5 MB more, lets silent \
+           clients come until there is no stack for one more thread, and restores it",
     sees: "whether the process lives and sleeps, whether that client is told, and whether the next one is answered after that",
     matters: "each thread takes a stack, of 8 MB of addresses unless it is told otherwise: so many clients fill a container",
     remedy: "if pthread_create() fails, close the connected socket, report it, and go on; pthread_attr_setstacksize()",
@@ -22,8 +22,10 @@ pub(in crate::examine) const CHECK: Check = Check {
     run,
 };
 
-/// So many threads may have been kept by the C library for the next ones.
+/// So many stacks may have been kept by the C library for the next threads, or fit into what is left.
 const MOST: usize = 64;
+/// What is left for what else a client takes: less than the stack of a thread, which is of 2 MB or 8 MB as a rule.
+const SPARED: u64 = 3 << 19;
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if exam.is_single_use()? {
@@ -36,7 +38,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let Some((mut held, made)) = occupied(&server)? else {
         return Ok(Outcome::not_applicable(SPARE));
     };
-    let lowered = Lowered::to(&server, RLIMIT_AS, |pid| watch::size(pid, "VmSize"))?;
+    let addresses = |pid| Some(watch::size(pid, "VmSize")? + SPARED);
+    let lowered = Lowered::to(&server, RLIMIT_AS, addresses)?;
     let most = held.len() + MOST;
     let refused = loop {
         let (client, got) = one_more(&server, &mut held)?;

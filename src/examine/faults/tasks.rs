@@ -77,7 +77,7 @@ const MOST: usize = 64;
 ///
 /// # Errors
 ///
-/// As of [`one_more`]; [`Trouble::Died`] if the server has ended.
+/// [`Trouble::Broken`] if one is not taken in, so that nothing is known; [`Trouble::Died`] if the server has ended.
 pub(super) fn occupied(server: &Server) -> Result<Option<(Vec<Client>, String)>, Trouble> {
     let mut held = Vec::new();
     while held.len() < MOST {
@@ -86,6 +86,9 @@ pub(super) fn occupied(server: &Server) -> Result<Option<(Vec<Client>, String)>,
             return Err(Trouble::Died(server.died(status)));
         }
         let Some(client) = client else { break };
+        if !got && !server.is_accepted(&client)? && !client.is_told()? {
+            return Err(Trouble::Broken(format!("{} was never accepted", client.name())));
+        }
         let line = format!("a task was made for {}, with the limit as it was", client.name());
         held.push(client);
         if got {
@@ -99,7 +102,7 @@ pub(super) fn occupied(server: &Server) -> Result<Option<(Vec<Client>, String)>,
 ///
 /// # Errors
 ///
-/// [`Trouble::Broken`] if it is not taken in, so that nothing is known.
+/// Those of looking.
 pub(super) fn one_more(
     server: &Server,
     held: &mut Vec<Client>,
@@ -118,11 +121,7 @@ pub(super) fn one_more(
     server.until_or_at_rest(server.patience, 20, || {
         Ok(is_made() || client.is_told()? || server.ended().is_some())
     })?;
-    let got = is_made();
-    if !got && !is_taken()? {
-        return Err(Trouble::Broken(format!("{} was never accepted", client.name())));
-    }
-    Ok((Some(client), got))
+    Ok((Some(client), is_made()))
 }
 
 /// How a server is when it can have tasks again, and the client that could not have one.

@@ -8,7 +8,7 @@ use crate::examine::{Outcome, Trouble};
 use crate::net::Deadline;
 use crate::report::Verdict;
 use crate::report::plural::counted;
-use crate::subject::watch::{self, Doing, Task};
+use crate::subject::watch::{Doing, Meter, Task};
 use crate::subject::{Ending, is_stopped, wait_for};
 
 /// What became of a good request.
@@ -230,10 +230,10 @@ impl Server {
         let patience = self.patience.min(Duration::from_secs(1));
         // What it does until it sleeps is no idleness.
         let sleeps = self.until_at_rest_for(1, patience)?;
-        let (begun, before) = (Instant::now(), watch::cpu(&self.processes()));
+        let (begun, meter) = (Instant::now(), Meter::of(&self.processes()));
         if sleeps && self.until_at_rest_for(IDLE, patience)? {
             let time = begun.elapsed().as_millis();
-            let spent = watch::cpu(&self.processes()).saturating_sub(before).as_secs_f64() * 1e3;
+            let spent = meter.spent(&self.processes()).as_secs_f64() * 1e3;
             let tasks = self.tasks().into_iter().filter(Task::lives).count();
             let tasks = counted(tasks, "task", "tasks");
             return Ok(Ok(format!(
@@ -267,9 +267,9 @@ impl Server {
     ///
     /// Those of waiting.
     pub fn load(&self, time: Duration) -> Result<f64, Trouble> {
-        let (begun, before) = (Instant::now(), watch::cpu(&self.processes()));
+        let (begun, meter) = (Instant::now(), Meter::of(&self.processes()));
         self.pass(time)?;
-        let spent = watch::cpu(&self.processes()).saturating_sub(before);
+        let spent = meter.spent(&self.processes());
         // Waiting for a CPU is waiting too: of what there was to be had, on a busy machine.
         Ok(spent.as_secs_f64() / begun.elapsed().as_secs_f64())
     }
@@ -296,8 +296,7 @@ pub(in crate::examine) fn spinning(
     processes: impl Fn() -> Vec<u32>,
     is_at_rest: impl Fn() -> bool,
 ) -> Result<Option<f64>, Trouble> {
-    let (begun, before) = (Instant::now(), watch::cpu(&processes()));
-    let spent = || watch::cpu(&processes()).saturating_sub(before);
+    let (begun, meter) = (Instant::now(), Meter::of(&processes()));
     let (mut looks, mut awake) = (0, 0);
     loop {
         looks += 1;
@@ -307,7 +306,7 @@ pub(in crate::examine) fn spinning(
             if awake < looks - looks / 10 || time >= STARVED {
                 return Ok(None);
             }
-            let spent = spent();
+            let spent = meter.spent(&processes());
             if spent >= BUSY {
                 return Ok(Some(spent.as_secs_f64() / time.as_secs_f64() * 100.0));
             }

@@ -409,7 +409,8 @@ impl Server {
             found = is_so()?;
             Ok(found || self.is_long(&mut sleep))
         })?;
-        Ok(found)
+        // It may have become so while it was seen asleep.
+        Ok(found || is_so()?)
     }
 
     /// What a client is told until the server ends the connection, or every task has slept for so long that nothing more

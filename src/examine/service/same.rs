@@ -8,7 +8,8 @@ use crate::examine::protocol::Protocol;
 use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::net::Deadline;
-use crate::subject::{wait_for, watch};
+use crate::subject::wait_for;
+use crate::subject::watch::Meter;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "B6",
@@ -197,12 +198,12 @@ fn ask_all(
 /// Sends a request and looks at what comes until no more is to be expected.
 fn ask(server: &Server, request: &Request, looks: u32) -> Result<Seen, Trouble> {
     let mut client = server.connect()?;
-    let before = watch::cpu(&server.processes());
+    let meter = Meter::of(&server.processes());
     send(server, &client, request, looks)?;
     loop {
         let mut works = false;
         server.until_or_at_rest(server.patience, looks, || {
-            let spent = || watch::cpu(&server.processes()).saturating_sub(before);
+            let spent = || meter.spent(&server.processes());
             works = server.protocol.is_fibonacci && spent() >= AT_WORK;
             Ok(works || client.is_told()? || server.ended().is_some())
         })?;

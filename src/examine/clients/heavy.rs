@@ -45,7 +45,10 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     // As many that each of several would get some.
     let is_by_chance = is_shared_out || design.kind.is_loop();
     let cheap = if has_workers && is_by_chance && design.workers > 1 { 16 } else { 1 };
-    let waited = waiting(&server, heavy, costly, cheap)?;
+    let Some(waited) = waiting(&server, heavy, costly, cheap)? else {
+        let what = "a costly request was answered before the cheap ones came";
+        return Err(Trouble::Broken(String::from(what)));
+    };
     let (name, alone) = (&heavy.name, heavy.alone.as_secs_f64());
     let line = format!(
         "{silent} silent clients, {costly} times {name}, which takes {alone:.2} s alone; then {cheap} cheap requests"

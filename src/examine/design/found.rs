@@ -1,11 +1,14 @@
 //! What silent clients make of a server's tasks, and what follows from it.
 
+use std::collections::BTreeMap;
+
 use super::crowd::{Crowd, MANY, MOST};
 use super::kind::{Design, Kind, Sight, Turn, cpus};
 use super::manners::Manners;
 use super::scene::Scene;
 use super::{mechanism, pool};
 use crate::examine::Trouble;
+use crate::examine::costly::least;
 use crate::examine::server::Server;
 use crate::subject::watch;
 
@@ -79,7 +82,7 @@ pub fn identify(
     } else if after.sight == Sight::Calls {
         mechanism::tell(&mut design, &after, server);
     } else {
-        unseen(&mut design, &before, &mut heavy_stalls)?;
+        unseen(&mut design, &before, server, &mut heavy_stalls)?;
     }
     crowd.leave();
     let others = before.threads + 1 > design.workers.max(1) && before.threads > 0;
@@ -181,6 +184,7 @@ fn forked(design: &mut Design, after: &Scene, clients: usize) {
 fn unseen(
     design: &mut Design,
     before: &Scene,
+    server: &Server,
     heavy_stalls: &mut impl FnMut() -> Result<Option<bool>, Trouble>,
 ) -> Result<(), Trouble> {
     let stalls = heavy_stalls()?;
@@ -190,10 +194,36 @@ fn unseen(
     }));
     let workers = before.processes.len().saturating_sub(1);
     (design.kind, design.workers) = match (stalls, design.sight) {
-        (Some(true), _) | (None, Sight::Numbers) => (Kind::Events, workers.max(1)),
+        (Some(true), _) => (Kind::Events, workers.max(1)),
         (_, Sight::Numbers) if workers > 0 => (Kind::Events, workers),
-        (_, Sight::Numbers) if before.threads > 0 => (Kind::Hybrid, before.threads),
+        (Some(false), Sight::Numbers) if before.threads > 0 => (Kind::Hybrid, before.threads),
+        (None, Sight::Numbers) if before.threads == 0 => (Kind::Events, 1),
+        (None, Sight::Numbers) if wakes_a_thread(server)? => {
+            design.evidence.push(String::from(
+                "a request that may be costly wakes a thread beside the first one",
+            ));
+            (Kind::Hybrid, before.threads)
+        }
         _ => (Kind::Concurrent, 1),
     };
     Ok(())
+}
+
+/// Whether a request takes more than the first thread of the process: it is seen awake, or has slept once more after it.
+fn wakes_a_thread(server: &Server) -> Result<bool, Trouble> {
+    let others = || server.tasks().into_iter().filter(|task| task.tid != task.pid);
+    let naps = || -> BTreeMap<u32, u64> {
+        others().filter_map(|task| Some((task.tid, watch::naps_of(&task)?))).collect()
+    };
+    server.until_at_rest()?;
+    let before = naps();
+    let client = server.connect()?;
+    client.send(&least(&server.protocol))?;
+    let mut is_awake = false;
+    server.until(|| {
+        is_awake = others().any(|task| !task.sleeps());
+        Ok(is_awake || client.is_told()?)
+    })?;
+    let has_slept = |(tid, naps)| before.get(&tid).is_some_and(|before| naps > *before);
+    Ok(is_awake || naps().into_iter().any(has_slept))
 }

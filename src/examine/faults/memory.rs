@@ -23,7 +23,7 @@ pub(in crate::examine) const CHECK: Check = Check {
 };
 
 /// So many stacks may have been kept by the C library for the next threads, or fit into what is left.
-const MOST: usize = 64;
+const MOST: usize = 192;
 /// What is left for what else a client takes: less than the stack of a thread, which is of 2 MB or 8 MB as a rule.
 const SPARED: u64 = 3 << 19;
 

@@ -14,12 +14,12 @@ use crate::compare::align::{Accepted, Comparison, Row, Verdict, accepted, align}
 use crate::compare::normalise::Trace;
 use crate::compare::picture;
 use crate::compare::record::{Broken, Clients, Plan, record};
-use crate::compare::script::{self, Pattern, unescaped};
+use crate::compare::script::{self, Pattern};
 use crate::report::comparison::html::html;
 use crate::report::comparison::{by_call, excerpt, excerpts, in_parts};
 use crate::report::repeats::Part;
 use crate::report::sequence::svg::svg;
-use crate::report::wrap;
+use crate::report::{unescape, wrap};
 use crate::server::{Pool, find};
 use crate::subject::heed_interrupts;
 
@@ -91,7 +91,7 @@ impl Asking {
             (Some(file), _) => Clients::Script(read_script(file)?),
             (_, Some(request)) => {
                 let failed = |what| Failure::usage(format!("error: {what}"));
-                let bytes = unescaped(request)
+                let bytes = unescape(request)
                     .map_err(|what| failed(format!("--send {request}: {what}")))?;
                 let answer = self.expect.as_deref().unwrap_or("(?s).");
                 let answer = Pattern::new(answer)

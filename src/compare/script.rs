@@ -5,6 +5,8 @@ use std::fmt;
 
 use regex::bytes::{Regex, RegexBuilder};
 
+use crate::report::unescape;
+
 /// Something that a client does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -233,7 +235,7 @@ pub fn parse(text: &str) -> Result<Vec<Step>, Mistake> {
         let (client, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
         let rest = rest.trim_start();
         let (word, rest) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
-        let bytes = || unescaped(rest);
+        let bytes = || unescape(rest);
         let none = |action: Action| match rest.trim() {
             "" => Ok(action),
             rest => Err(format!("{word} takes nothing, so leave {rest:?} out")),
@@ -270,42 +272,6 @@ pub fn parse(text: &str) -> Result<Vec<Step>, Mistake> {
     Ok(steps)
 }
 
-/// Bytes from a text with C's escapes.
-///
-/// # Errors
-///
-/// What is wrong with an escape, in words.
-pub fn unescaped(text: &str) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            bytes.extend(c.encode_utf8(&mut [0; 4]).bytes());
-            continue;
-        }
-        bytes.push(match chars.next() {
-            Some('n') => b'\n',
-            Some('r') => b'\r',
-            Some('t') => b'\t',
-            Some('0') => 0,
-            Some('\\') => b'\\',
-            Some('x') => {
-                let digits: String = chars.by_ref().take(2).collect();
-                let is_whole = digits.len() == 2 && !digits.starts_with('+');
-                let byte = u8::from_str_radix(&digits, 16).ok().filter(|_| is_whole);
-                byte.ok_or_else(|| {
-                    format!("\\x{digits} is no byte: two hexadecimal digits follow \\x")
-                })?
-            }
-            other => {
-                let other = other.map_or(String::new(), String::from);
-                return Err(format!("no escape \\{other}; there are \\n \\r \\t \\0 \\\\ \\xHH"));
-            }
-        });
-    }
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -336,9 +302,9 @@ mod tests {
             ("a jump", "line 1: no action \"jump\""),
             ("a", "line 1: a does nothing"),
             ("a send 1", "line 1: a is not connected"),
-            ("a connect\na send \\q", "line 2: no escape \\q"),
-            ("a connect\na send \\x4", "line 2: \\x4 is no byte: two"),
-            ("a connect\na send \\x+4", "line 2: \\x+4 is no byte"),
+            ("a connect\na send \\q", "line 2: \\q is no escape"),
+            ("a connect\na send \\x4", "line 2: \\x takes two"),
+            ("a connect\na send \\x+4", "line 2: \\x takes two"),
             ("a connect extra", "line 1: connect takes nothing, so leave \"extra\" out"),
             ("a connect\na connect", "line 2: a is connected already"),
             ("a connect\na close\na end", "line 3: a is not connected"),

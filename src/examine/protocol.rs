@@ -2,6 +2,8 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
+use crate::report::unescape;
+
 /// A request, and what an answer to it looks like.
 #[derive(Debug, Clone)]
 pub struct Protocol {
@@ -122,70 +124,9 @@ fn built(expression: &str) -> Regex {
     RegexBuilder::new(expression).unicode(false).build().unwrap_or_else(|_| anything())
 }
 
-/// The bytes that a word with C's escapes means: `\n \r \t \\ \" \' \xHH`, and `\O`, `\OO` and `\OOO` in octal.
-///
-/// # Errors
-///
-/// Which escape is none, in words.
-pub fn unescape(word: &str) -> Result<Vec<u8>, Mistake> {
-    let mut bytes = Vec::new();
-    let mut rest = word.bytes().peekable();
-    while let Some(byte) = rest.next() {
-        if byte != b'\\' {
-            bytes.push(byte);
-            continue;
-        }
-        bytes.push(match rest.next() {
-            Some(b'n') => b'\n',
-            Some(b'r') => b'\r',
-            Some(b't') => b'\t',
-            Some(first @ b'0'..=b'7') => {
-                let mut value = u32::from(first - b'0');
-                for _ in 0..2 {
-                    let Some(digit) = rest.next_if(|digit| matches!(digit, b'0'..=b'7')) else {
-                        break;
-                    };
-                    value = value * 8 + u32::from(digit - b'0');
-                }
-                u8::try_from(value).map_err(|_| {
-                    format!(r"\{value:o} is more than a byte; octal escapes go up to \377")
-                })?
-            }
-            Some(other @ (b'\\' | b'"' | b'\'')) => other,
-            Some(b'x') => {
-                let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
-                match (digit(), digit()) {
-                    (Some(high), Some(low)) => (high * 16 + low) as u8,
-                    _ => return Err(String::from(r"\x takes two hexadecimal digits")),
-                }
-            }
-            Some(other) => {
-                return Err(format!(
-                    r"\{} is no escape; use \\ for a backslash",
-                    char::from(other)
-                ));
-            }
-            None => return Err(String::from(r"a single backslash at the end; use \\")),
-        });
-    }
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    #[test]
-    fn escapes() {
-        assert_eq!(unescape(r#"a\n\r\t\0\\\"\x7f"#), Ok(b"a\n\r\t\0\\\"\x7f".to_vec()));
-        // One to three digits in octal; what follows them is itself.
-        assert_eq!(unescape(r"\1\12\060\377\0608\09"), Ok(b"\x01\n0\xff08\x009".to_vec()));
-        for wrong in [r"\", r"\q", r"\8", r"\x", r"\x7", r"\xgg", r"\400", r"\777"] {
-            assert!(unescape(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn answers() {
@@ -206,18 +147,5 @@ mod tests {
         assert!(Protocol::time().is_right(b"\0") && Protocol::time().is_right(b"\n"));
         assert!(!Protocol::time().is_right(b""));
         assert!(Protocol::own("x", "(", None).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn no_word_panics(word in ".*") {
-            let _ = unescape(&word);
-        }
-
-        #[test]
-        fn what_is_escaped_comes_back(bytes: Vec<u8>) {
-            let word: String = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
-            prop_assert_eq!(unescape(&word), Ok(bytes));
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! The text of others, such as a server's answers, in a form that nothing obeys.
+//! The text of others, such as a server's answers, in a form that nothing obeys; and what a person escapes, as bytes.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -58,8 +58,56 @@ fn quoted(word: &str) -> String {
     quoted + "'"
 }
 
+/// The bytes that a word with C's escapes means: `\n \r \t \\ \" \' \xHH`, and `\O`, `\OO` and `\OOO` in octal.
+///
+/// # Errors
+///
+/// Which escape is none, in words.
+pub fn unescape(word: &str) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let mut rest = word.chars().peekable();
+    while let Some(c) = rest.next() {
+        if c != '\\' {
+            bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            continue;
+        }
+        bytes.push(match rest.next() {
+            Some('n') => b'\n',
+            Some('r') => b'\r',
+            Some('t') => b'\t',
+            Some('\\') => b'\\',
+            Some('"') => b'"',
+            Some('\'') => b'\'',
+            Some(first @ '0'..='7') => {
+                let mut octal = String::from(first);
+                while let Some(digit) = rest.next_if(|c| octal.len() < 3 && matches!(c, '0'..='7'))
+                {
+                    octal.push(digit);
+                }
+                u8::from_str_radix(&octal, 8).map_err(|_| {
+                    format!(r"\{octal} is more than a byte; octal escapes go up to \377")
+                })?
+            }
+            Some('x') => {
+                let mut digit = || rest.next().and_then(|digit| digit.to_digit(16));
+                match (digit(), digit()) {
+                    (Some(high), Some(low)) => (high * 16 + low) as u8,
+                    _ => return Err(String::from(r"\x takes two hexadecimal digits")),
+                }
+            }
+            Some(other) => {
+                return Err(format!(r"\{other} is no escape; use \\ for a backslash"));
+            }
+            None => return Err(String::from(r"a single backslash at the end; use \\")),
+        });
+    }
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -76,5 +124,28 @@ mod tests {
         let words = words.map(String::from);
         assert_eq!(shell(&words), r"./mine {port} 'two words' 'it'\''s' '' $'a\nb' '~' '$HOME'");
         assert_eq!(shell(&["\x1b'\\".into()]), r"$'\U0000001b\'\\'");
+    }
+
+    #[test]
+    fn escapes() {
+        assert_eq!(unescape(r#"a\n\r\t\0\\\"\x7f"#), Ok(b"a\n\r\t\0\\\"\x7f".to_vec()));
+        // One to three digits in octal; what follows them is itself.
+        assert_eq!(unescape(r"\1\12\060\377\0608\09"), Ok(b"\x01\n0\xff08\x009".to_vec()));
+        for wrong in [r"\", r"\q", r"\8", r"\x", r"\x7", r"\xgg", r"\400", r"\777"] {
+            assert!(unescape(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_word_panics(word in ".*") {
+            let _ = unescape(&word);
+        }
+
+        #[test]
+        fn what_is_escaped_comes_back(bytes: Vec<u8>) {
+            let word: String = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+            prop_assert_eq!(unescape(&word), Ok(bytes));
+        }
     }
 }

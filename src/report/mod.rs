@@ -16,7 +16,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-pub use escape::{shell, visible};
+pub use escape::{shell, unescape, visible};
 pub use style::{Style, wrap};
 
 /// The catalogue's groups in its order: the letter that an id begins with, and what the checks are about.

@@ -1,4 +1,4 @@
-//! So many of something, in words.
+//! So many of something, in words; and what belongs together.
 
 use std::fmt::Display;
 
@@ -6,6 +6,18 @@ use std::fmt::Display;
 pub fn counted<N: Display + PartialEq + From<u8>>(number: N, one: &str, many: &str) -> String {
     let noun = if number == N::from(1) { one } else { many };
     format!("{number} {noun}")
+}
+
+/// What has the same name together, in the order in which the names came.
+pub fn grouped<K: PartialEq, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Vec<(K, Vec<V>)> {
+    let mut groups: Vec<(K, Vec<V>)> = Vec::new();
+    for (name, value) in pairs {
+        match groups.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, values)) => values.push(value),
+            None => groups.push((name, vec![value])),
+        }
+    }
+    groups
 }
 
 #[cfg(test)]
@@ -16,5 +28,11 @@ mod tests {
     fn one_is_no_plural() {
         let words = |number: usize| counted(number, "process", "processes");
         assert_eq!([0, 1, 2].map(words), ["0 processes", "1 process", "2 processes"]);
+    }
+
+    #[test]
+    fn the_same_name_is_one_group() {
+        let pairs = [("b", 1), ("a", 2), ("b", 3)];
+        assert_eq!(grouped(pairs), [("b", vec![1, 3]), ("a", vec![2])]);
     }
 }

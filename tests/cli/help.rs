@@ -287,6 +287,11 @@ fn a_mistake_is_one_line_and_status_2() {
             &["examine", "--client"],
             "error: no client: give a command behind --, or --suite FILE; `socklab examine --help`",
         ),
+        (
+            &["examine", "./mine"],
+            "error: no design './mine'; a command stands behind --: `socklab examine -- ./mine`",
+        ),
+        (&["examine", "--", ""], "error: the command behind -- has an empty name"),
         (&["examine", "--only", "K1", "--", "x"], "error: K1 is for clients: give --client"),
         (
             &["examine", "--client", "--only", "d8", "--", "x"],

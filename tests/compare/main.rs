@@ -371,7 +371,7 @@ fn what_can_not_be_compared() {
         (&["--html", "/nonexistent/a.html", "forked"], "--html /nonexistent/a.html: No such file"),
         (&["--svg", "/", "forked"], "--svg /: Is a directory"),
         (&["--svg", "./a", "--html", "a", "forked"], "--svg and --html both name ./a"),
-        (&["--send", "\\q", "forked"], "--send \\q: no escape"),
+        (&["--send", "\\q", "forked"], "--send \\q: \\q is no escape"),
         (&["--send", "1", "--expect", "(", "forked"], "--expect (: "),
     ] {
         let output = compare(args);

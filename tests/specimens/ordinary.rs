@@ -21,9 +21,9 @@ impl Folder {
         let folder = Self(std::env::temp_dir().join(name));
         fs::create_dir(&folder.0).expect("a folder");
         fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755)).expect("ours");
-        for program in programs {
-            fs::copy(program, folder.0.join(program.file_name().expect("a name"))).expect("copied");
-        }
+        // By a process of its own: a child that is started meanwhile would have a copy open that is to be executed (ETXTBSY).
+        let copied = Command::new("cp").args(programs).arg(&folder.0).status().expect("cp runs");
+        assert!(copied.success(), "{copied}");
         folder
     }
 }

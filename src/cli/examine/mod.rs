@@ -232,6 +232,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Err(Failure::usage("error: a design or a command, not both"))
         }
         Some(name) => promised::run(name, arguments, &checks, protocol),
+        None if arguments.command.first().is_some_and(|word| word.is_empty()) => {
+            Err(Failure::usage("error: the command behind -- has an empty name"))
+        }
         None if arguments.command.is_empty() => Err(Failure::usage(
             "error: no server: give a command behind --, a design, --attach PID or --suite FILE; `socklab examine --help`",
         )),

@@ -8,7 +8,7 @@ use super::{Arguments, ended, one, prepare};
 use crate::examine::protocol::Protocol;
 use crate::examine::{Check, Cost, Plan, Port};
 use crate::report::plural::counted;
-use crate::report::{Examination, Suite, Verdict};
+use crate::report::{Examination, Suite, Verdict, shell};
 use crate::server::{DEFAULT_WORKERS, Design, Heavy, Idle, PerClient, Pool, Serves, Silent, find};
 
 pub(super) fn run(
@@ -18,9 +18,15 @@ pub(super) fn run(
     protocol: Option<Protocol>,
 ) -> Result<(), Failure> {
     let Some(design) = find(name) else {
-        return Err(Failure::usage(format!(
-            "error: no design '{name}'; `socklab designs` lists them"
-        )));
+        let what = if name.contains('/') {
+            format!(
+                "a command stands behind --: `socklab examine -- {}`",
+                shell(&[name.to_owned()])
+            )
+        } else {
+            String::from("`socklab designs` lists them")
+        };
+        return Err(Failure::usage(format!("error: no design '{name}'; {what}")));
     };
     let begun = Instant::now();
     let isolation = prepare()?;

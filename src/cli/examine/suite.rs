@@ -14,7 +14,12 @@ use crate::subject::heed_interrupts;
 pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let failed =
         |what: String| Failure { line: format!("error: {}: {what}", path.display()), status: 2 };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => {
+            failed(String::from("no text; a suite has on each line a name, a colon and a command"))
+        }
+        _ => failed(error.to_string()),
+    })?;
     let entries = crate::examine::suite::parse(&text).map_err(failed)?;
     heed_interrupts().map_err(|error| Failure::new(error.to_string()))?;
     let examiner = examiner(arguments)?;

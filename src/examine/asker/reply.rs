@@ -3,7 +3,8 @@
 use regex::bytes::Regex;
 
 use super::run::Run;
-use crate::examine::protocol::{Mistake, expression, unescape};
+use crate::examine::protocol::{Mistake, expression};
+use crate::report::unescape;
 
 /// An answer, in the lengths that the checks need.
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@ use super::{Deed, reply, survives};
 use crate::examine::log::quoted;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
+use crate::report::plural::grouped;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D7",
@@ -53,7 +54,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(Outcome::not_applicable("it serves once"));
     }
     let taken = RefCell::new(Vec::new());
-    let told: RefCell<Vec<(String, Vec<&str>)>> = RefCell::default();
+    let told: RefCell<Vec<(String, &str)>> = RefCell::default();
     let deeds: Vec<Deed<'_>> = inputs()
         .into_iter()
         .map(|(name, bytes)| {
@@ -63,7 +64,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
                 client.send_all(&bytes)?;
                 let answer = reply(server, &mut client, Duration::from_secs(1))?;
                 client.close();
-                note(&mut told.borrow_mut(), answer.words(), name);
+                told.borrow_mut().push((answer.words(), name));
                 let is_number = answer.bytes.first().is_some_and(u8::is_ascii_digit)
                     || matches!(answer.bytes.as_slice(), [b'-', digit, ..] if digit.is_ascii_digit());
                 if is_number && bytes != FOREIGN_DIGITS.as_bytes() && server.protocol.is_fibonacci {
@@ -84,19 +85,11 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(outcome);
     }
     if taken.is_empty() {
-        let told = told.take().into_iter();
+        let told = grouped(told.take()).into_iter();
         return Ok(
             outcome.with_all(told.map(|(answer, of)| format!("{answer}: {}", of.join(", "))))
         );
     }
     let what = format!("{} of {} are taken for a number, and answered", taken.len(), deeds.len());
     Ok(Outcome::new(Verdict::Weak, what).with_all(taken))
-}
-
-/// Adds what has been answered so to all that were before it.
-fn note<'a>(told: &mut Vec<(String, Vec<&'a str>)>, answer: String, to: &'a str) {
-    match told.iter_mut().find(|(before, _)| *before == answer) {
-        Some((_, all)) => all.push(to),
-        None => told.push((answer, vec![to])),
-    }
 }

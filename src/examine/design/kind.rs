@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::examine::protocol::Shape;
+use crate::report::plural::counted;
 use crate::subject::Inetd;
 
 /// What stands behind the clients.
@@ -229,21 +230,24 @@ pub(super) fn cpus() -> usize {
 impl fmt::Display for Design {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at_least = if self.is_larger { "at least " } else { "" };
-        let workers = format!("{at_least}{}", self.workers);
+        let some = |one, many| format!("{at_least}{}", counted(self.workers, one, many));
         match self.kind {
             Kind::Iterative => write!(f, "iterative"),
             Kind::Forked => write!(f, "forked: a process for each client"),
             Kind::ForkExec => write!(f, "fork and exec: a program for each client"),
             Kind::Threaded => write!(f, "threaded: a thread for each client"),
-            Kind::Preforked => write!(f, "preforked: a pool of {workers} processes"),
-            Kind::Prethreaded => write!(f, "prethreaded: a pool of {workers} threads"),
-            Kind::Pool => write!(f, "a pool of {workers} workers"),
+            Kind::Preforked => write!(f, "preforked: a pool of {}", some("process", "processes")),
+            Kind::Prethreaded => write!(f, "prethreaded: a pool of {}", some("thread", "threads")),
+            Kind::Pool => write!(f, "a pool of {}", some("worker", "workers")),
             Kind::Nonblocking => write!(f, "nonblocking: it asks all clients in turn"),
             Kind::Select => write!(f, "select"),
             Kind::Poll => write!(f, "poll"),
             Kind::Epoll => write!(f, "epoll"),
             Kind::IoUring => write!(f, "io_uring"),
-            Kind::Hybrid => write!(f, "hybrid: a loop, and {workers} threads that compute"),
+            Kind::Hybrid => {
+                let threads = some("thread that computes", "threads that compute");
+                write!(f, "hybrid: a loop, and {threads}")
+            }
             Kind::Events => write!(f, "a loop of events"),
             Kind::Concurrent => write!(f, "concurrent: a task for each client"),
             Kind::Unknown => write!(f, "not known"),

@@ -25,6 +25,7 @@ use super::design::Kind;
 use super::server::{Probe, Server};
 use super::{Exam, Outcome, Trouble};
 use crate::report::Verdict;
+use crate::report::plural::grouped;
 use crate::subject::gate::{Call, Fault, Only, Sysno, Tap};
 use crate::subject::watch;
 
@@ -211,7 +212,7 @@ fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
     let begun = Instant::now();
     let mut well: Option<(Server, Tap)> = None;
     let mut harmed: Vec<(String, Outcome)> = Vec::new();
-    let mut survived: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut survived: Vec<(&str, String)> = Vec::new();
     let mut tried = 0;
     for blow in blows {
         if !harmed.is_empty() && begun.elapsed() > ENOUGH {
@@ -225,7 +226,8 @@ fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
             }
             Felt::Survived(call) => {
                 if let Some(call) = call {
-                    note(&mut survived, call, blow.errno);
+                    let line = format!("{} (task {})", blow.errno, call.tid);
+                    survived.push((call.sysno.name(), line));
                 }
             }
             Felt::Harm(harm) => harmed.push((blow.name(), harm)),
@@ -235,22 +237,14 @@ fn survives(exam: &Exam, blows: &[Blow]) -> Result<Outcome, Trouble> {
     if outcome.verdict != Verdict::Pass {
         return Ok(outcome);
     }
-    let lines = survived.iter().map(|(call, all)| format!("{call} failed with {}", all.join(", ")));
+    let lines = grouped(survived)
+        .into_iter()
+        .map(|(call, all)| format!("{call} failed with {}", all.join(", ")));
     let health = match &well {
         Some((server, _)) => server.rest()?.ok(),
         None => None,
     };
     Ok(outcome.with_all(lines).with_all(health.map(|line| format!("in the end: {line}"))))
-}
-
-/// Adds an error, and the task whose call it was, to those of the same call.
-fn note(all: &mut Vec<(&'static str, Vec<String>)>, call: Call, errno: &str) {
-    let line = format!("{errno} (task {})", call.tid);
-    let name = call.sysno.name();
-    match all.iter_mut().find(|(other, _)| *other == name) {
-        Some((_, lines)) => lines.push(line),
-        None => all.push((name, vec![line])),
-    }
 }
 
 /// Makes a call fail, of the server that is well, or of a fresh one; which is kept if it is well still.

@@ -2,6 +2,7 @@
 
 use super::{goes_on, settled, silent_clients, stop_with};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
+use crate::report::plural::counted;
 use crate::subject::watch;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -25,9 +26,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let before = server.processes();
     let Some(status) = stop_with(&server, &mut clients)? else { return Ok(goes_on(&server)) };
     let line = format!(
-        "{} processes beside {} silent clients; the first ended ({status})",
-        before.len(),
-        clients.len()
+        "{} beside {}; the first ended ({status})",
+        counted(before.len(), "process", "processes"),
+        counted(clients.len(), "silent client", "silent clients")
     );
     let left = || -> Vec<u32> {
         let is_there = |pid: &u32| !matches!(watch::state(*pid), None | Some('Z' | 'X'));

@@ -4,6 +4,7 @@ use crate::examine::design::Kind;
 use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
+use crate::report::plural::counted;
 use crate::subject::watch::{self, Doing, Task};
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -46,8 +47,10 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         Ok(server.ended().is_some()
             || now.len() > workers.len() && now.iter().any(|pid| !workers.contains(pid)))
     })?;
-    let mut lines =
-        vec![format!("{} workers; one of them, process {victim}, was killed", workers.len())];
+    let beside =
+        if accepts(server.pid()) { " beside the first process, which serves too" } else { "" };
+    let all = counted(workers.len(), "worker", "workers");
+    let mut lines = vec![format!("{all}{beside}; process {victim} of them was killed")];
     if let Some(Doing::Blocked(call)) = doing {
         lines.push(format!("it was blocked in {call}"));
     }
@@ -56,10 +59,11 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     let now = living(&server).len().saturating_sub(1);
     if !is_replaced {
-        let what = format!("nobody takes its place: {now} workers are left");
+        let what =
+            format!("nobody takes its place: {} left", counted(now, "worker is", "workers are"));
         return Ok(Outcome::fail(what).with_all(lines).with_all(server.scene()));
     }
-    lines.push(format!("{now} workers after that"));
+    lines.push(format!("{} after that", counted(now, "worker", "workers")));
     if watch::state(victim) == Some('Z') {
         let what = "another one takes its place, and the one that was killed stays a zombie";
         return Ok(Outcome::new(Verdict::Weak, what).with_all(lines));

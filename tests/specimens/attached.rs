@@ -153,7 +153,7 @@ fn what_it_dies_of_while_its_design_is_found_out() {
     let finding = &found["findings"][0];
     assert_eq!(words, ["fail", "blocked"], "{found}");
     let text = |field: &str| finding[field].to_string();
-    assert!(text("evidence").contains("with clients like those of D8"), "{found}");
+    assert!(text("evidence").contains("by clients like those of D8"), "{found}");
     assert!(text("remedy").contains("treat 0 from recv() as the client's end"), "{found}");
     assert!(text("transcript").contains("closes the connection"), "{found}");
 }

@@ -167,8 +167,10 @@ impl Exam<'_> {
         self.port.set(port);
         if let Some(ending) = ending? {
             self.log().take_over(&log);
-            let line =
-                format!("while it was being got to know, with clients like those of {}", like.id);
+            let line = format!(
+                "while it was being studied for several checks, by clients like those of {}",
+                like.id
+            );
             let death = Outcome::death(ending, None).with(line).mended_by(like.remedy);
             return Err(Trouble::Died(death));
         }

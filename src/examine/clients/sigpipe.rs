@@ -71,7 +71,15 @@ fn meanwhile(server: &Server, heavy: &Heaviness) -> Result<(), Trouble> {
             Ok(row.is_none_or(|row| row.idiag_state == TCP_CLOSE_WAIT) || client.is_told()?)
         };
         server.until(has_heard)?;
-        reset(server, client)
+        let unanswered = || {
+            if client.is_told()? {
+                let what = format!("{} was answered before it could reset", client.name());
+                return Err(Trouble::Broken(what));
+            }
+            reset(server, client)
+        };
+        // Between the look and the reset it could still answer.
+        if server.is_ours() { server.while_stopped(unanswered) } else { unanswered() }
     })?;
     until_computed(server, heavy)
 }

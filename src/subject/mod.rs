@@ -384,19 +384,26 @@ impl Subject {
             self.settle(patience.min(wanted.rest))?;
             found = reached(&self.everybody(), wanted.port)?.or(found);
         }
-        match (found, self.ended()) {
-            (Some(reached), None) => Ok(reached),
-            (_, Some(status)) if !self.everybody().iter().all(|&pid| is_gone(pid)) => {
-                Err(Trouble::Daemon(status))
-            }
-            (_, Some(status)) => Err(Trouble::Ended(status, self.outputs().concat())),
-            _ => Err(match elsewhere {
-                Some(Reached { addr, .. }) => {
-                    Trouble::Elsewhere { given: wanted.port, found: addr.port(), patience }
-                }
-                None => Trouble::Unreachable(patience),
-            }),
+        if let Some(trouble) = self.gone() {
+            return Err(trouble);
         }
+        found.ok_or_else(|| match elsewhere {
+            Some(Reached { addr, .. }) => {
+                Trouble::Elsewhere { given: wanted.port, found: addr.port(), patience }
+            }
+            None => Trouble::Unreachable(patience),
+        })
+    }
+
+    /// That the process that was started has ended, if it has, with or without all that it has started.
+    pub fn gone(&mut self) -> Option<Trouble> {
+        let status = self.ended()?;
+        let is_all = self.everybody().iter().all(|&pid| is_gone(pid));
+        Some(if is_all {
+            Trouble::Ended(status, self.outputs().concat())
+        } else {
+            Trouble::Daemon(status)
+        })
     }
 
     /// Whether every task of it sleeps in a call, or is stopped, or has ended.

@@ -179,6 +179,9 @@ pub fn examine(
     let started = exam.start().and_then(|server| {
         exam.life.set(exam.lives(&server)?);
         let is_restless = server.never_rests()?;
+        if plan.by_inetd.is_none() {
+            server.stays()?;
+        }
         exam.shared.meet(&server)?;
         Ok((server.is_tcp, is_restless))
     });

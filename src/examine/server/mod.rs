@@ -206,6 +206,20 @@ impl Server {
         }
     }
 
+    /// An error if the process that was started has ended before anything was asked of it: on a busy machine whoever goes
+    /// on in the background is found to listen before that.
+    ///
+    /// # Errors
+    ///
+    /// How it has ended.
+    pub(super) fn stays(&self) -> Result<(), Trouble> {
+        let gone = match &self.held {
+            Held::Own(subject) => subject.borrow_mut().gone(),
+            Held::Running(_) => None,
+        };
+        gone.map_or(Ok(()), |trouble| Err(trouble.into()))
+    }
+
     /// Whether it was started by us, and can be stopped.
     pub fn is_ours(&self) -> bool {
         matches!(self.held, Held::Own(_))

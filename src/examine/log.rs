@@ -182,7 +182,7 @@ mod tests {
             [
                 "client 1 (port 40001) connects",
                 "client 1 closes the connection",
-                "(these 2 19 times more)",
+                "(these 2 lines 19 times more)",
                 "the server has ended: signal: 11"
             ]
         );
@@ -203,10 +203,10 @@ mod tests {
             told(&log),
             [
                 "client 1 (port 40001) connects",
-                "(this 15 times more)",
+                "(this line 15 times more)",
                 "client 1 closes the connection",
-                "(this 15 times more)",
-                "(these 4 30 times more)"
+                "(this line 15 times more)",
+                "(these 4 lines 30 times more)"
             ]
         );
     }

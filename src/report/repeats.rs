@@ -23,7 +23,8 @@ const LEAST: usize = 9;
 
 /// What is said in place of a stretch that comes again.
 pub fn words(period: usize, times: usize, until: impl std::fmt::Display) -> String {
-    let these = if period == 1 { String::from("this") } else { format!("these {period}") };
+    let these =
+        if period == 1 { String::from("this line") } else { format!("these {period} lines") };
     format!("({these} {times} times more, until {until})")
 }
 

@@ -40,6 +40,8 @@ const CASES: &[Case] = &[
     ),
     // Who serves the next client while a child of its own has the connection is not waited for.
     ("keeping.py processes", ECHO, &[("A4", &["n/a"]), ("E1", &["pass"]), ("E6", &["fail"])]),
+    // A client's descriptor is another each time where its thread opens something else.
+    ("opening.py", &[], &[("F3", &["pass"]), ("F6", &["pass"])]),
     ("quiet.py", &[], &[("A5", &["pass"]), ("D12", &["pass"])]),
     ("loops.py", &["--claims=epoll"], &[("C10", &["pass"]), ("E4", &["pass"])]),
     // Who asks from where decides; the catalogue's group of reach has no other server that fails.

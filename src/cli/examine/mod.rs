@@ -124,7 +124,7 @@ struct Asked {
     /// A regular expression for the answer to --send, or for what a client prints when it has its --answer
     #[arg(long, value_name = "REGEX", requires = "said")]
     expect: Option<String>,
-    /// A request that costs the server a second or so, with escapes
+    /// A request that costs the server a second or so, with escapes, where --send has said what is asked
     #[arg(long, value_name = "BYTES", requires = "send")]
     heavy: Option<String>,
     /// A connection carries one request; without it and --persistent that is found out
@@ -370,12 +370,12 @@ fn again() -> String {
                 all.push(word);
                 all.extend(given.by_ref());
             }
-            "--only" | "--skip" | "--html" | "--junit" | "--csv" => {
+            "--only" | "--skip" | "--html" | "--junit" | "--csv" | "--name" => {
                 if name == word {
                     given.next();
                 }
             }
-            "--quick" | "--json" | "--tap" => {}
+            "--quick" | "--json" | "--tap" | "--end-with-input" => {}
             _ => all.push(word),
         }
     }

@@ -87,7 +87,9 @@ fn unwritten(failure: Failure) -> Failure {
 /// As wide as the terminal, with colour unless NO_COLOR is set; without a terminal neither.
 pub(super) fn style() -> Style {
     let is_terminal = io::stdout().is_terminal();
-    let width = comfy_table::Table::new().width().filter(|_| is_terminal).map(usize::from);
+    // A terminal that nobody has given a size has none.
+    let width = comfy_table::Table::new().width().filter(|&width| is_terminal && width > 0);
+    let width = width.map(usize::from);
     let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     Style { width, colour: is_terminal && !is_plain }
 }

@@ -199,6 +199,10 @@ pub fn examine(
     let here = if is_tcp { Over::Tcp } else { Over::Udp };
     let asked: Vec<&&Check> =
         checks.iter().filter(|check| [here, Over::Both].contains(&check.over)).collect();
+    if asked.is_empty() {
+        let what = "none of the checks that are asked for is one for a server over";
+        examination.trouble = Some(format!("{what} {}", if is_tcp { "TCP" } else { "UDP" }));
+    }
     for (done, check) in asked.iter().enumerate() {
         tell(done, asked.len(), check);
         let finding = exam.run(check);

@@ -61,6 +61,16 @@ impl Blow {
         Self { fault: Fault { only, ..Fault::next(calls, errno.1) }, errno: errno.0, right }
     }
 
+    /// The same on whichever descriptor, if only sockets have such calls.
+    fn on_any_socket(&self) -> Option<Self> {
+        let is_of_sockets = |call: &Sysno| SOCKETS.contains(&call.name());
+        let (Fault { only, .. }, calls) = (&self.fault, &self.fault.calls);
+        (only.fd.is_some() && calls.iter().all(is_of_sockets)).then(|| {
+            let only = Only { fd: None, ..*only };
+            Self { fault: Fault { only, ..self.fault.clone() }, ..*self }
+        })
+    }
+
     fn name(&self) -> String {
         let calls: Vec<&str> = self.fault.calls.iter().map(|call| call.name()).collect();
         let nth = match self.fault.nth {
@@ -70,6 +80,9 @@ impl Blow {
         format!("{}{nth} of {}", self.errno, calls.join(" and "))
     }
 }
+
+/// Calls that nothing but a socket has.
+const SOCKETS: &[&str] = &["recvfrom", "recvmsg", "sendto", "sendmsg"];
 
 /// What came of a blow.
 enum Felt {
@@ -266,6 +279,11 @@ fn strike_once(
                 drop(server);
                 (server, tap) = fresh()?;
             }
+            // Or each of them on another, if it opens something else meanwhile.
+            Felt::Nothing => match blow.on_any_socket() {
+                Some(blow) => break strike(&server, &tap, &blow, is_pool)?,
+                None => break Felt::Nothing,
+            },
             felt => break felt,
         }
     };

@@ -54,7 +54,10 @@ fn stop_with(server: &Server, clients: &mut Vec<Client>) -> Result<Option<Ending
     server.until_ended(server.patience)
 }
 
+/// What to do where nothing else is to be seen: before it ends at the signal, there is no stop.
+const HEED: &str = "end at SIGTERM: leave its default action as it is, or set a flag in the handler that the loop looks at";
+
 /// What is said of a server that SIGTERM has not ended.
 fn goes_on(server: &Server) -> Outcome {
-    Outcome::fail("it goes on after SIGTERM").with_all(server.scene())
+    Outcome::fail("it goes on after SIGTERM").mended_by(HEED).with_all(server.scene())
 }

@@ -51,8 +51,8 @@ pub fn write(suite: &Suite, style: &Style, out: &mut impl Write) -> io::Result<(
     }
     let failed = matrix.most_failed();
     if matrix.rows.len() > 1 && !failed.is_empty() {
-        let title = format!("failed by most {}s", matrix.role().word());
-        writeln!(out, "\n{}", style.strong(&title))?;
+        let title = "failed most often";
+        writeln!(out, "\n{}", style.strong(title))?;
         for (at, count) in failed.into_iter().take(MOST) {
             let check = &matrix.checks[at];
             let text = format!("{} {}", visible(check.id), visible(check.name));

@@ -148,7 +148,8 @@ fn first_ended(working: &[Worker]) -> crate::posix::Result<usize> {
 }
 
 /// Examines servers, or clients, `jobs` side by side; `examiner` is the command that examines one, prints JSON, and ends
-/// with its standard input; `tell` is called whenever that changes, with how many are done, how many there are, and the names of those under way.
+/// with its standard input; `tell` is called whenever that changes, with how many are done, how many there are, and the
+/// names of those under way.
 ///
 /// # Errors
 ///

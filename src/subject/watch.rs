@@ -3,8 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::time::Duration;

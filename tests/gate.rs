@@ -15,7 +15,8 @@ use socklab::net::Deadline;
 use socklab::posix::error::{
     EAGAIN, EBUSY, ECONNABORTED, ECONNRESET, EINTR, EINVAL, EIO, EMFILE, ENOMEM, EPIPE,
 };
-use socklab::subject::gate::{Call, Fault, Gate, Only, Sysno, Tap};
+use socklab::subject::gate::{Call, Fault, Gate, Only, Open, Sysno, Tap};
+use socklab::subject::watch;
 use support::Server;
 
 const ACCEPT: &[&str] = &["accept", "accept4"];
@@ -282,22 +283,15 @@ fn nothing_is_seen_before_it_is_asked_for_or_after() {
 }
 
 #[test]
-fn so_many_in_a_row_and_of_one_descriptor() {
+fn so_many_in_a_row_and_of_one_task() {
     let (server, tap) = start(python(ITERATIVE));
-    tap.start_counting();
-    assert_eq!(server.ask(b"10\n"), "55");
-    let log = tap.log(0).calls;
     let accept = Sysno::all(ACCEPT);
     let of = |call: &&Call| accept.contains(&call.sysno);
-    // The first accept may have begun before; the next one follows the client's end.
-    let other = Only { fd: Some(99), ..Only::default() };
+    let other = Only { tid: Some(std::process::id()), ..Only::default() };
     tap.arm(Fault { only: other, ..next(ACCEPT, EMFILE) }).expect("armed");
     assert_eq!(server.ask(b"10\n"), "55");
     assert_eq!(tap.fired(), 0);
-    let log =
-        if log.iter().any(|call| accept.contains(&call.sysno)) { log } else { tap.log(0).calls };
-    let listenfd = log.iter().find(of).expect("an accept").args[0] as i32;
-    let only = Only { fd: Some(listenfd), tid: Some(server.pid() as u32), thread: None };
+    let only = Only { tid: Some(server.pid() as u32), ..Only::default() };
     tap.arm(Fault { only, nth: 2, times: 5, ..next(ACCEPT, EMFILE) }).expect("armed");
     let since = tap.log(0).next();
     for _ in 0..4 {
@@ -309,6 +303,52 @@ fn so_many_in_a_row_and_of_one_descriptor() {
     assert_eq!(accepts[..7], [0, EMFILE, EMFILE, EMFILE, EMFILE, EMFILE, 0]);
     tap.disarm();
     assert_eq!(server.ask(b"10\n"), "55");
+}
+
+/// A server that reads from a file, and says something to a pipe, before it reads from its client.
+const READING: &str = r#"
+import os, socket
+s = socket.create_server(("127.0.0.1", 0))
+print("listening on 127.0.0.1:%d" % s.getsockname()[1], flush=True)
+zero = os.open("/dev/zero", os.O_RDONLY)
+receiving, sending = os.pipe()
+while True:
+    client = s.accept()[0]
+    os.read(zero, 8)
+    os.write(sending, os.read(receiving, os.write(sending, b"8 bytes!")))
+    os.read(receiving, 8)
+    answer = 55
+    try:
+        os.read(client.fileno(), 64)
+    except OSError as error:
+        answer = error.errno
+        client.recv(64)
+    try:
+        os.write(client.fileno(), b"%d" % answer)
+    except OSError as error:
+        client.send(b"%d" % error.errno)
+    client.close()
+"#;
+
+/// Files and pipes are none, and the sockets that it had before are excepted.
+#[test]
+fn of_sockets_that_came_later() {
+    for calls in [&["read"], &["write"]] {
+        let (server, tap) = start(python(READING));
+        let besides = Some(watch::sockets(&[server.pid() as u32]));
+        assert_eq!(besides.as_ref().map(|listening| listening.len()), Some(1));
+        let only = Only { besides, ..Only::default() };
+        tap.arm(Fault { only, ..next(calls, EIO) }).expect("armed");
+        assert_eq!(server.ask(b"10\n"), EIO.to_string());
+        assert_eq!(tap.fired(), 1);
+        let log = tap.log(0).calls;
+        let (failed, made): (Vec<Call>, Vec<Call>) =
+            log.into_iter().partition(|call| call.errno != 0);
+        assert!(matches!(failed[0].on, Open::Socket(_)), "{failed:?}");
+        let others = made.iter().filter(|call| call.on == Open::Other);
+        assert!(others.filter(|call| calls.contains(&call.sysno.name())).count() >= 2, "{made:?}");
+        server.stop();
+    }
 }
 
 #[test]

@@ -205,6 +205,15 @@ pub fn descriptors(pid: u32) -> Vec<(i32, String)> {
     found
 }
 
+/// What a descriptor of a process is.
+///
+/// # Errors
+///
+/// Those of `readlink`: `EACCES` where the system hides it.
+pub fn link(pid: u32, fd: i32) -> std::io::Result<String> {
+    Ok(fs::read_link(format!("/proc/{pid}/fd/{fd}"))?.to_string_lossy().into_owned())
+}
+
 /// Whether the system hides which descriptors a process has.
 pub fn hides_descriptors(pid: u32) -> bool {
     let is_denied = |error: std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;

@@ -7,7 +7,6 @@ use crate::examine::server::{Probe, Server};
 use crate::examine::{Exam, Trouble};
 use crate::posix::sys_socket::MSG_NOSIGNAL;
 use crate::subject::gate::{Call, Sysno, Tap};
-use crate::subject::watch::{descriptors, socket_in};
 
 /// Calls that take a client in.
 pub(in crate::examine) const ACCEPT: &[&str] = &["accept", "accept4"];
@@ -15,6 +14,8 @@ pub(in crate::examine) const ACCEPT: &[&str] = &["accept", "accept4"];
 pub(in crate::examine) const RECEIVE: &[&str] = &["read", "readv", "recvfrom", "recvmsg"];
 /// Calls that send it something.
 pub(super) const SEND: &[&str] = &["write", "writev", "sendto", "sendmsg"];
+/// What ends its connection.
+pub(super) const CLOSE: &[&str] = &["close"];
 /// Calls that wait until somebody is ready.
 pub(super) const WAIT: &[&str] =
     &["select", "pselect6", "poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_pwait2"];
@@ -22,7 +23,6 @@ pub(super) const WAIT: &[&str] =
 pub(in crate::examine) const MAKE: &[&str] = &["fork", "vfork", "clone", "clone3"];
 /// Further calls on a client's socket, and on who has it.
 const OTHER: &[&str] = &[
-    "close",
     "shutdown",
     "setsockopt",
     "getsockopt",
@@ -76,16 +76,11 @@ impl Habits {
     ///
     /// [`Trouble::Broken`] if it does not serve it; those of starting.
     pub(in crate::examine) fn of(exam: &Exam) -> Result<Self, Trouble> {
-        let (server, tap) = behind(exam, &[ACCEPT, RECEIVE, SEND, WAIT, MAKE, OTHER].concat())?;
+        let (server, tap) =
+            behind(exam, &[ACCEPT, RECEIVE, SEND, CLOSE, WAIT, MAKE, OTHER].concat())?;
+        let of_client = super::of_client(&server);
         tap.start_counting();
         let mut client = server.connect_accepted()?;
-        server.settles()?;
-        let inode = server.row(&client)?.map(|row| row.idiag_inode);
-        let links = server.processes().into_iter().flat_map(descriptors);
-        let fds: Vec<c_int> = links
-            .filter(|(_, link)| inode.is_some() && socket_in(link) == inode)
-            .map(|(fd, _)| fd)
-            .collect();
         client.send(&server.protocol.request)?;
         let probe = server.outcome(&mut client)?;
         if probe != Probe::Right {
@@ -99,12 +94,10 @@ impl Habits {
         server.settles()?;
         tap.stop_counting();
         let mut calls = tap.log(0).calls;
-        // What goes to a log, or to another task, is not the client's. Where the system hides whose descriptor is
-        // what, all but the standard ones may be.
-        let is_clients = |fd: c_int| if fds.is_empty() { fd > 2 } else { fds.contains(&fd) };
+        // What goes to a log, or to another task, is not the client's.
         calls.retain(|call| {
-            let is_io = [RECEIVE, SEND, &["close"]].concat().contains(&call.sysno.name());
-            !is_io || is_clients(call.args[0] as c_int)
+            let is_io = [RECEIVE, SEND, CLOSE].concat().contains(&call.sysno.name());
+            !is_io || of_client.holds(call)
         });
         Ok(Self { calls })
     }
@@ -129,18 +122,6 @@ impl Habits {
         };
         let sends = self.calls.iter().filter(|call| SEND.contains(&call.sysno.name()));
         sends.map(is_quiet).reduce(|all, one| all && one)
-    }
-
-    /// Those of these names, each once for each descriptor that it was made on.
-    pub(super) fn on_descriptors(&self, names: &[&str]) -> Vec<(Sysno, c_int)> {
-        let mut found: Vec<(Sysno, c_int)> = Vec::new();
-        for call in &self.calls {
-            let this = (call.sysno, call.args[0] as c_int);
-            if names.contains(&call.sysno.name()) && !found.contains(&this) {
-                found.push(this);
-            }
-        }
-        found
     }
 
     /// Which design makes such calls, if they say so, and what says it.

@@ -31,9 +31,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     for call in habits.among(&[ACCEPT, WAIT].concat()) {
         blows.push(Blow::new(&[call], Only::default(), INTERRUPTED, Right::Nothing));
     }
-    for (call, fd) in habits.on_descriptors(&[RECEIVE, SEND].concat()) {
-        let only = Only { fd: Some(fd), ..Only::default() };
-        blows.push(Blow::new(&[call], only, INTERRUPTED, Right::Answer));
+    for call in habits.among(&[RECEIVE, SEND].concat()) {
+        blows.push(Blow::of_client(call, INTERRUPTED, Right::Answer));
     }
     if blows.is_empty() {
         return Ok(Outcome::not_applicable("it makes none of these calls for a client"));

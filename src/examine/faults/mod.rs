@@ -30,7 +30,7 @@ use crate::subject::gate::{Call, Fault, Only, Sysno, Tap};
 use crate::subject::watch;
 
 pub(super) use habits::Habits;
-use habits::{ACCEPT, MAKE, RECEIVE, SEND, WAIT, behind, warmed};
+use habits::{ACCEPT, CLOSE, MAKE, RECEIVE, SEND, WAIT, behind, warmed};
 
 /// An error number and its name.
 type Errno = (&'static str, c_int);
@@ -49,6 +49,8 @@ enum Right {
 /// A call that is to fail.
 struct Blow {
     fault: Fault,
+    /// Whether the call is to be one on a client's connection.
+    is_of_client: bool,
     /// The error's name.
     errno: &'static str,
     /// What the client has a right to.
@@ -58,17 +60,13 @@ struct Blow {
 impl Blow {
     /// The next of these calls fails.
     fn new(calls: &[Sysno], only: Only, errno: Errno, right: Right) -> Self {
-        Self { fault: Fault { only, ..Fault::next(calls, errno.1) }, errno: errno.0, right }
+        let fault = Fault { only, ..Fault::next(calls, errno.1) };
+        Self { fault, is_of_client: false, errno: errno.0, right }
     }
 
-    /// The same on whichever descriptor, if only sockets have such calls.
-    fn on_any_socket(&self) -> Option<Self> {
-        let is_of_sockets = |call: &Sysno| SOCKETS.contains(&call.name());
-        let (Fault { only, .. }, calls) = (&self.fault, &self.fault.calls);
-        (only.fd.is_some() && calls.iter().all(is_of_sockets)).then(|| {
-            let only = Only { fd: None, ..*only };
-            Self { fault: Fault { only, ..self.fault.clone() }, ..*self }
-        })
+    /// The next that is made on a client's connection fails.
+    fn of_client(call: Sysno, errno: Errno, right: Right) -> Self {
+        Self { is_of_client: true, ..Self::new(&[call], Only::default(), errno, right) }
     }
 
     fn name(&self) -> String {
@@ -81,8 +79,10 @@ impl Blow {
     }
 }
 
-/// Calls that nothing but a socket has.
-const SOCKETS: &[&str] = &["recvfrom", "recvmsg", "sendto", "sendmsg"];
+/// The calls on connections of clients that come from here on.
+fn of_client(server: &Server) -> Only {
+    Only { besides: Some(watch::sockets(&server.processes())), ..Only::default() }
+}
 
 /// What came of a blow.
 enum Felt {
@@ -105,7 +105,9 @@ const CLIENTS: usize = 4;
 fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt, Trouble> {
     let before = living(server);
     let since = tap.log(0).next();
-    tap.arm(blow.fault.clone())?;
+    let only = blow.is_of_client.then(|| of_client(server));
+    let fault = blow.fault.clone();
+    tap.arm(Fault { only: only.unwrap_or_else(|| fault.only.clone()), ..fault })?;
     let mut clients: Vec<Client> = Vec::new();
     while clients.len() < CLIENTS && !is_over(server, tap) {
         let Some(client) = server.connect_as(Manner::default())? else { break };
@@ -273,17 +275,12 @@ fn strike_once(
     };
     let felt = loop {
         match strike(&server, &tap, blow, is_pool)? {
-            // One that has been through much may have its clients on other descriptors.
+            // One that has been through much may do something else.
             Felt::Nothing if !is_fresh => {
                 is_fresh = true;
                 drop(server);
                 (server, tap) = fresh()?;
             }
-            // Or each of them on another, if it opens something else meanwhile.
-            Felt::Nothing => match blow.on_any_socket() {
-                Some(blow) => break strike(&server, &tap, &blow, is_pool)?,
-                None => break Felt::Nothing,
-            },
             felt => break felt,
         }
     };

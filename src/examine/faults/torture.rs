@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{
-    ACCEPT, Blow, Errno, Felt, MAKE, RECEIVE, Right, SEND, WAIT, behind, calls_of, excluded,
+    ACCEPT, Blow, CLOSE, Errno, Felt, MAKE, RECEIVE, Right, SEND, WAIT, behind, calls_of, excluded,
     strike_once, verdict,
 };
 use crate::examine::design::Kind;
@@ -35,8 +35,6 @@ pub(in crate::examine) const CHECK: Check = Check {
 
 /// For how long.
 const ENOUGH: Duration = Duration::from_secs(30);
-
-const CLOSE: &[&str] = &["close"];
 
 /// Which errors each call may have.
 const ERRORS: &[(&[&str], &[Errno])] = &[
@@ -157,15 +155,14 @@ fn blows(exam: &Exam) -> Result<Vec<Blow>, Trouble> {
     let mut ranked: Vec<(usize, Blow)> = Vec::new();
     for (names, errors) in ERRORS {
         let is_io = [RECEIVE, SEND, CLOSE].contains(names);
-        let calls: Vec<_> = if is_io {
-            let calls = habits.on_descriptors(names).into_iter();
-            calls.map(|(call, fd)| (call, Only { fd: Some(fd), ..Only::default() })).collect()
-        } else {
-            habits.among(names).into_iter().map(|call| (call, Only::default())).collect()
-        };
-        for (call, only) in calls {
+        for call in habits.among(names) {
             for (rank, &errno) in errors.iter().enumerate() {
-                ranked.push((rank, Blow::new(&[call], only, errno, Right::Nothing)));
+                let blow = if is_io {
+                    Blow::of_client(call, errno, Right::Nothing)
+                } else {
+                    Blow::new(&[call], Only::default(), errno, Right::Nothing)
+                };
+                ranked.push((rank, blow));
             }
         }
     }

@@ -3,7 +3,6 @@
 use super::{Blow, Errno, RECEIVE, Right, SEND, excluded, survives};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::error::{EAGAIN, ECONNRESET, EPIPE, ETIMEDOUT};
-use crate::subject::gate::Only;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "F6",
@@ -32,12 +31,11 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let habits = exam.habits()?;
     let mut blows = Vec::new();
     for (names, errors) in [(RECEIVE, RECEIVING), (SEND, SENDING)] {
-        for (call, fd) in habits.on_descriptors(names) {
-            let only = Only { fd: Some(fd), ..Only::default() };
+        for call in habits.among(names) {
             for &errno in errors {
                 // Who believes that nothing is there waits for the next to come.
                 let right = if errno.1 == EAGAIN { Right::Nothing } else { Right::Word };
-                blows.push(Blow::new(&[call], only, errno, right));
+                blows.push(Blow::of_client(call, errno, right));
             }
         }
     }

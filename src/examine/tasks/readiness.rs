@@ -5,7 +5,7 @@ use crate::examine::faults::habits::{RECEIVE, warmed};
 use crate::examine::server::{Probe, Server};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
-use crate::subject::watch::{descriptors, socket_in};
+use crate::subject::gate::{Call, Open};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "C9",
@@ -41,20 +41,14 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let (server, tap) = exam.start_gated(RECEIVE)?;
     warmed(&server)?;
     let mut silent = Vec::new();
-    let mut theirs: Vec<(u32, i32)> = Vec::new();
+    let mut theirs: Vec<u32> = Vec::new();
     for _ in 0..CLIENTS {
         let client = server.connect_accepted()?;
-        let inode = server.row(&client)?.map(|row| row.idiag_inode);
-        let found = server.processes().into_iter().flat_map(|pid| {
-            descriptors(pid).into_iter().map(move |(fd, link)| (pid, fd, socket_in(&link)))
-        });
-        let found = found.filter(|(_, _, socket)| inode.is_some() && *socket == inode);
-        let before = theirs.len();
-        theirs.extend(found.map(|(pid, fd, _)| (pid, fd)));
-        if theirs.len() == before {
-            let what = "the server's descriptors may not be looked at";
-            return Err(Trouble::Blocked(String::from(what)));
-        }
+        let Some(row) = server.row(&client)? else {
+            let what = "the connection of a client that says nothing is gone";
+            return Err(Trouble::Broken(String::from(what)));
+        };
+        theirs.push(row.idiag_inode);
         silent.push(client);
     }
     server.settles()?;
@@ -66,12 +60,14 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     server.settles()?;
     tap.stop_counting();
-    let tasks = server.tasks();
-    let process = |tid: u32| tasks.iter().find(|task| task.tid == tid).map(|task| task.pid);
     let calls = tap.log(0).calls;
-    let in_vain = calls.iter().filter(|call| {
-        process(call.tid).is_some_and(|pid| theirs.contains(&(pid, call.args[0] as i32)))
-    });
+    if calls.iter().any(|call| call.on == Open::Hidden) {
+        let what = "the server's descriptors may not be looked at";
+        return Err(Trouble::Blocked(String::from(what)));
+    }
+    let is_in_vain =
+        |call: &&Call| matches!(call.on, Open::Socket(socket) if theirs.contains(&socket));
+    let in_vain = calls.iter().filter(is_in_vain);
     let lines = in_vain.clone().take(4);
     let lines = lines.map(|call| format!("in vain: {}({})", call.sysno, call.args[0] as i32));
     let (in_vain, lines) = (in_vain.count(), lines.collect::<Vec<_>>());

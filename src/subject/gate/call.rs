@@ -2,11 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeSet;
 use std::ffi::{c_int, c_long};
 use std::fmt;
 
 use crate::linux::sched::CLONE_THREAD;
 use crate::linux::sys_syscall;
+use crate::posix::unistd::STDERR_FILENO;
 
 /// A system call of [`sys_syscall::CALLS`], as this architecture numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +37,17 @@ impl fmt::Display for Sysno {
     }
 }
 
+/// What a descriptor is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// The socket of this number, as /proc and sock_diag have it.
+    Socket(u32),
+    /// Something else, or nothing.
+    Other,
+    /// The system hides it.
+    Hidden,
+}
+
 /// A call that has been answered. One that a signal interrupts and the kernel makes anew (accept() after
 /// a handler with `SA_RESTART`, any clone()) comes anew, as it does in strace's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +58,8 @@ pub struct Call {
     pub sysno: Sysno,
     /// With what, as it was in the registers.
     pub args: [u64; 6],
+    /// What its descriptor is of, for one that receives, sends or closes.
+    pub on: Open,
     /// What the new task was to share, for a call that makes one; `None` where clone3's own structure
     /// could not be read, and for other calls.
     pub flags: Option<u64>,
@@ -60,20 +75,27 @@ impl Call {
 }
 
 /// Which calls are meant: all that is said must be so, and nothing said means every one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Only {
     /// Those of one thread.
     pub tid: Option<u32>,
-    /// Those whose first argument is this descriptor.
-    pub fd: Option<c_int>,
+    /// Those that receive on, send on or close a socket that is none of these; where the system hides what
+    /// a descriptor is of, any but the standard ones.
+    pub besides: Option<BTreeSet<u32>>,
     /// Those that make a thread, or those that make a process.
     pub thread: Option<bool>,
 }
 
 impl Only {
-    fn holds(&self, call: &Call) -> bool {
+    /// Whether this call is meant.
+    pub fn holds(&self, call: &Call) -> bool {
+        let is_besides = |these: &BTreeSet<u32>| match call.on {
+            Open::Socket(socket) => !these.contains(&socket),
+            Open::Other => false,
+            Open::Hidden => call.args[0] as c_int > STDERR_FILENO,
+        };
         self.tid.is_none_or(|tid| tid == call.tid)
-            && self.fd.is_none_or(|fd| fd == call.args[0] as c_int)
+            && self.besides.as_ref().is_none_or(is_besides)
             && self.thread.is_none_or(|thread| call.is_thread() == Some(thread))
     }
 }

@@ -36,7 +36,7 @@ use crate::posix::sys_socket::{AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socketpair
 use crate::posix::unistd::{read, write};
 
 use crate::subject::wait_for;
-pub use call::{Call, Fault, Log, Only, Sysno};
+pub use call::{Call, Fault, Log, Only, Open, Sysno};
 use supervisor::Supervisor;
 
 /// So many calls are remembered.

@@ -3,17 +3,18 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::{c_int, c_long};
-use std::io::IoSliceMut;
+use std::io::{ErrorKind, IoSliceMut};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::{Call, Shared, Sysno, signal};
+use super::{Call, Open, Shared, Sysno, signal};
 use crate::linux::seccomp_notify::*;
 use crate::linux::sys_uio::process_vm_readv;
 use crate::net::{Deadline, wait};
 use crate::posix::error::{EINTR, EMFILE, ENOENT, Error, Result};
 use crate::posix::poll::{POLLHUP, POLLIN, pollfd};
 use crate::posix::sys_socket::{CMSG_SPACE, MSG_CMSG_CLOEXEC, recvmsg};
+use crate::subject::watch;
 
 /// Who answers, in a thread of its own that ends with the last process behind the gate.
 pub(super) struct Supervisor {
@@ -156,7 +157,23 @@ fn call(listener: &OwnedFd, asked: &seccomp_notif) -> Call {
         "clone3" => clone3_flags(listener, asked),
         _ => None,
     };
-    Call { tid, sysno, args, flags, errno: 0 }
+    let on = match sysno.name() {
+        "read" | "readv" | "recvfrom" | "recvmsg" | "write" | "writev" | "sendto" | "sendmsg"
+        | "close" => open(listener, asked),
+        _ => Open::Other,
+    };
+    Call { tid, sysno, args, on, flags, errno: 0 }
+}
+
+/// What the descriptor is of that is a call's first argument.
+fn open(listener: &OwnedFd, asked: &seccomp_notif) -> Open {
+    let link = watch::link(asked.pid, asked.data.args[0] as c_int);
+    // Only as long as it waits, the id is its own.
+    match (link, seccomp_notif_id_valid(listener, asked.id)) {
+        (Ok(link), Ok(())) => watch::socket_in(&link).map_or(Open::Other, Open::Socket),
+        (Err(error), Ok(())) if error.kind() == ErrorKind::PermissionDenied => Open::Hidden,
+        _ => Open::Other,
+    }
 }
 
 /// The first eight bytes of a `struct clone_args`.

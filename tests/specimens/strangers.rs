@@ -41,7 +41,7 @@ const CASES: &[Case] = &[
     // Who serves the next client while a child of its own has the connection is not waited for.
     ("keeping.py processes", ECHO, &[("A4", &["n/a"]), ("E1", &["pass"]), ("E6", &["fail"])]),
     // A client's descriptor is another each time where its thread opens something else.
-    ("opening.py", &[], &[("F3", &["pass"]), ("F6", &["pass"])]),
+    ("opening.py", &[], &[("F3", &["pass"]), ("F6", &["pass"]), ("F10", &["pass"])]),
     ("quiet.py", &[], &[("A5", &["pass"]), ("D12", &["pass"])]),
     ("loops.py", &["--claims=epoll"], &[("C10", &["pass"]), ("E4", &["pass"])]),
     // Who asks from where decides; the catalogue's group of reach has no other server that fails.
@@ -104,6 +104,29 @@ fn finding(id: &str, options: &[&str], command: &[String]) -> Value {
     let output = examine(&[id.to_owned()], options, command);
     let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     found["findings"][0].clone()
+}
+
+/// What is said to be costly is weighed before anything stands on it.
+#[test]
+fn costly_requests_that_are_given() {
+    if !alone() {
+        return;
+    }
+    let server = server("costly.py");
+    let with = |id: &str, heavy: &str| {
+        let heavy = format!("--heavy={heavy}");
+        finding(id, &[ECHO, &[&heavy]].concat(), &server)
+    };
+    let found = with("D15", r"work\n");
+    assert_eq!(found["verdict"], "by-design", "{found}");
+    let found = with("D15", r"hello\n");
+    assert_eq!(found["verdict"], "blocked", "{found}");
+    assert!(found["what"].to_string().contains("costs the server next to nothing"), "{found}");
+    // It ignores the signal, as Python does, and dies of the error.
+    let found = with("D12", r"work\n");
+    assert_eq!(found["verdict"], "fail", "{found}");
+    assert!(found["evidence"].to_string().contains("ignores SIGPIPE"), "{found}");
+    assert!(found["remedy"].to_string().contains("BrokenPipeError"), "{found}");
 }
 
 /// A deadline for a whole request is seen where its rest lies in the server's memory.

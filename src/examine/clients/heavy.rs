@@ -28,7 +28,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(Outcome::not_applicable("it serves once"));
     }
     let Some(heavy) = exam.heavy()? else {
-        return Ok(Outcome::not_applicable("no costly request is known: --heavy tells one"));
+        return exam.without_heavy();
     };
     let design = exam.design()?;
     let server = exam.start()?;

@@ -10,7 +10,8 @@ use crate::examine::design::{Design, Kind, Manners, identify, manners};
 use crate::examine::faults::Habits;
 use crate::examine::leaks::Growth;
 use crate::examine::log::Log;
-use crate::examine::protocol::Shape;
+use crate::examine::log::quoted;
+use crate::examine::protocol::{Heavy, Shape};
 use crate::examine::server::Probe;
 use crate::examine::service::table;
 use crate::examine::{Check, Outcome, Trouble};
@@ -102,6 +103,21 @@ impl Exam<'_> {
             }
         };
         self.kept(&self.heavy, &heavy::CHECK, find).map(Option::as_ref)
+    }
+
+    /// What is said where such a request is needed and there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Blocked`] if one was given that costs nothing.
+    pub(in crate::examine) fn without_heavy(&self) -> Result<Outcome, Trouble> {
+        match self.plan.protocol.as_ref().and_then(|protocol| protocol.heavy.as_ref()) {
+            Some(Heavy::Bytes(request)) => Err(Trouble::Blocked(format!(
+                "the request of --heavy, {}, costs the server next to nothing: give one that takes it a second or so",
+                quoted(request)
+            ))),
+            _ => Ok(Outcome::not_applicable("no costly request is known: --heavy tells one")),
+        }
     }
 
     /// Whether the server serves the next client after one that has left without a word, however it feels.

@@ -22,7 +22,7 @@ pub(in crate::examine) const CHECK: Check = Check {
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let Some(heavy) = exam.heavy()? else {
-        return Ok(Outcome::not_applicable("no costly request is known: --heavy tells one"));
+        return exam.without_heavy();
     };
     let server = settled(exam)?;
     let mut client = server.connect_accepted()?;

@@ -31,6 +31,8 @@ pub struct Entry {
 /// Which line says something else, in words.
 pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
     let mut entries: Vec<Entry> = Vec::new();
+    // An editor's mark that it is UTF-8 is no part of the first name.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -216,8 +218,7 @@ mod tests {
 
     #[test]
     fn lines() {
-        let text =
-            "# a class\n\nanna: ./anna {port}\n bob : python3 'my server.py' --port {port}\n";
+        let text = "\u{feff}anna: ./anna {port}\n bob : python3 'my server.py' --port {port}\n# a class\n\n";
         let entries = parse(text).unwrap();
         assert_eq!(
             entries[0],

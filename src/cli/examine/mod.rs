@@ -107,7 +107,7 @@ struct Asked {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// The port that the server has by itself
-    #[arg(long, value_name = "PORT", value_parser = super::port)]
+    #[arg(long, value_name = "PORT", value_parser = port)]
     port: Option<u16>,
     /// The design that it is said to be, by socklab's name; C10, which looks at that, is made even if --only lacks it
     #[arg(long, value_name = "DESIGN", conflicts_with = "design")]
@@ -185,6 +185,11 @@ fn jobs(text: &str) -> Result<usize, String> {
     number
         .filter(|jobs| (1..=1000).contains(jobs))
         .ok_or_else(|| String::from("a number from 1 to 1000"))
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    let number = super::port(text).ok().filter(|&port| port > 0);
+    number.ok_or_else(|| String::from("a port is a number from 1 to 65535"))
 }
 
 fn pid(text: &str) -> Result<u32, String> {

@@ -4,6 +4,7 @@ use crate::examine::inetd::Life;
 use crate::examine::server::{Probe, Server};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
+use crate::subject::Inetd;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "A1",
@@ -23,9 +24,32 @@ pub(in crate::examine) const CHECK: Check = Check {
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let server = exam.start()?;
+    let mut outcome = answers(exam, &server)?;
+    outcome.remedy = outcome.remedy.or(remedy(exam.plan.by_inetd, server.is_tcp));
+    Ok(outcome)
+}
+
+/// What helps one that has no socket of its own, or none that listens.
+fn remedy(by_inetd: Option<Inetd>, is_tcp: bool) -> Option<&'static str> {
+    match (by_inetd, is_tcp) {
+        (Some(Inetd::Nowait), _) => Some(
+            "read the request from standard input and write the answer to standard output, which are the connection",
+        ),
+        (Some(Inetd::Wait { .. }), true) => {
+            Some("accept() from standard input, which is the listening socket, and answer")
+        }
+        (Some(Inetd::Wait { .. }), false) => {
+            Some("recvfrom() on standard input, which is the socket, and answer by sendto()")
+        }
+        (None, true) => None,
+        (None, false) => Some("socket, bind; then answer each datagram on the port that was given"),
+    }
+}
+
+fn answers(exam: &Exam, server: &Server) -> Result<Outcome, Trouble> {
     let what = if server.is_tcp { "listens on" } else { "is bound to" };
     if server.is_started_again() {
-        return started(exam, &server, &format!("inetd {what} {}", server.addr));
+        return started(exam, server, &format!("inetd {what} {}", server.addr));
     }
     let row = format!("process {} {what} {}", server.pid(), server.addr);
     Ok(match server.probe()? {
@@ -37,7 +61,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         other => {
             let what = format!("a good request is {}", other.words());
             let outcome = Outcome::fail(what).with(row);
-            unless_foreign(outcome, &server, &other).with_all(server.scene())
+            unless_foreign(outcome, server, &other).with_all(server.scene())
         }
     })
 }

@@ -33,7 +33,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     let (workers, kind) = (exam.design()?.workers, exam.design()?.kind);
     let server = served_once(exam)?;
-    let lowered = Lowered::to(&server, RLIMIT_NOFILE, first_free)?;
+    let lowered = Lowered::to(&server, RLIMIT_NOFILE, "descriptors", first_free)?;
     let starved = starves(&server, workers)?;
     if let Some(status) = server.ended() {
         return Ok(server.died(status).with("there was no descriptor left"));

@@ -28,7 +28,7 @@ pub(super) struct Lowered {
 }
 
 impl Lowered {
-    /// Lowers it, for each process to what is said of that.
+    /// Lowers it, for each process to what is said of that, and of what.
     ///
     /// # Errors
     ///
@@ -36,6 +36,7 @@ impl Lowered {
     pub(super) fn to(
         server: &Server,
         resource: c_int,
+        what: &str,
         limit: impl Fn(u32) -> Option<rlim_t>,
     ) -> Result<Self, Trouble> {
         let before = asked(prlimit(server.pid() as c_int, resource, None))?;
@@ -47,7 +48,7 @@ impl Lowered {
             };
             let rlim_cur = limit.min(before.rlim_max);
             asked(prlimit(pid as c_int, resource, Some(&rlimit { rlim_cur, ..before })))?;
-            server.log.say(format!("process {pid} is limited to {rlim_cur}"));
+            server.log.say(format!("process {pid} is limited to {rlim_cur} {what}"));
         }
         Ok(Self { resource, before })
     }

@@ -39,7 +39,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(Outcome::not_applicable(SPARE));
     };
     let addresses = |pid| Some(watch::size(pid, "VmSize")? + SPARED);
-    let lowered = Lowered::to(&server, RLIMIT_AS, addresses)?;
+    let lowered = Lowered::to(&server, RLIMIT_AS, "bytes of addresses", addresses)?;
     let most = held.len() + MOST;
     let refused = loop {
         let (client, got) = one_more(&server, &mut held)?;

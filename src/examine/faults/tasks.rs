@@ -48,7 +48,7 @@ fn client(exam: &Exam) -> Result<Outcome, Trouble> {
     let Some((mut held, made)) = occupied(&server)? else {
         return Ok(Outcome::not_applicable(SPARE));
     };
-    let lowered = Lowered::to(&server, RLIMIT_NPROC, |_| Some(0))?;
+    let lowered = Lowered::to(&server, RLIMIT_NPROC, "tasks", |_| Some(0))?;
     let (refused, got) = one_more(&server, &mut held)?;
     if let Some(status) = server.ended() {
         return Ok(server.died(status).with(made).with("no task could be made"));

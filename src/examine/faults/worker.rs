@@ -33,7 +33,7 @@ pub(super) fn lost(exam: &Exam) -> Result<Outcome, Trouble> {
     let line = format!("process {first} was killed and replaced, with the limit as it was");
     server.settles()?;
 
-    let lowered = Lowered::to(&server, RLIMIT_NPROC, |_| Some(0))?;
+    let lowered = Lowered::to(&server, RLIMIT_NPROC, "tasks", |_| Some(0))?;
     let Some(second) = lose(&server)? else {
         return Err(Trouble::Broken(String::from("it has no worker process any more")));
     };

@@ -1,7 +1,7 @@
 //! A1: it listens, and answers.
 
 use crate::examine::inetd::Life;
-use crate::examine::server::{Probe, Server};
+use crate::examine::server::{Probe, Server, scene};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::Inetd;
@@ -51,7 +51,12 @@ fn answers(exam: &Exam, server: &Server) -> Result<Outcome, Trouble> {
     if server.is_started_again() {
         return started(exam, server, &format!("inetd {what} {}", server.addr));
     }
-    let row = format!("process {} {what} {}", server.pid(), server.addr);
+    let is_inetds = exam.plan.by_inetd.is_some();
+    let row = if is_inetds {
+        format!("inetd {what} {}", server.addr)
+    } else {
+        format!("process {} {what} {}", server.pid(), server.addr)
+    };
     Ok(match server.probe()? {
         Probe::Right => Outcome::pass(format!("{what} {}, and answers", server.addr)).with(row),
         Probe::Wrong(answer) if !server.protocol.is_fibonacci => {
@@ -61,7 +66,10 @@ fn answers(exam: &Exam, server: &Server) -> Result<Outcome, Trouble> {
         other => {
             let what = format!("a good request is {}", other.words());
             let outcome = Outcome::fail(what).with(row);
-            unless_foreign(outcome, server, &other).with_all(server.scene())
+            // Of inetd's own nobody asks.
+            let mut tasks = server.tasks();
+            tasks.retain(|task| !is_inetds || task.pid != server.pid());
+            unless_foreign(outcome, server, &other).with_all(scene(tasks))
         }
     })
 }

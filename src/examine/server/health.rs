@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Held, LOOKS, Server, Sleep};
+use super::waiting::{LOOKS, Sleep};
+use super::{Held, Server};
 use crate::examine::client::{Answer, Client, End, Manner};
 use crate::examine::{Outcome, Trouble};
 use crate::net::Deadline;

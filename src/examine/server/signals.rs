@@ -1,9 +1,12 @@
 //! What signals do to the server, and who may send them.
 
+use std::collections::BTreeSet;
+
 use super::{Held, Server};
 use crate::examine::Trouble;
+use crate::posix::error::ESRCH;
 use crate::posix::signal::{SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM, kill};
-use crate::subject::watch;
+use crate::subject::watch::{self, Task};
 
 impl Server {
     /// An error if it isn't.
@@ -64,24 +67,25 @@ impl Server {
         body: impl FnOnce() -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         self.own()?;
-        let processes = self.everybody();
-        for &pid in &processes {
-            kill(pid as i32, SIGSTOP)?;
-        }
+        let mut asked = BTreeSet::new();
         let are_stopped = || {
-            watch::tasks(&processes)
-                .iter()
-                .all(|task| matches!(watch::state(task.tid), None | Some('T' | 'Z' | 'X')))
+            let processes = self.everybody();
+            for &pid in &processes {
+                if asked.insert(pid) {
+                    kill_if_there(pid, SIGSTOP)?;
+                }
+            }
+            let is_stopped =
+                |task: &Task| matches!(watch::state(task.tid), None | Some('T' | 'Z' | 'X'));
+            Ok(watch::tasks(&processes).iter().all(is_stopped))
         };
-        let stopped = self.until(|| Ok(are_stopped()))?;
-        let result = if stopped {
-            body()
-        } else {
-            Err(Trouble::Broken("the server could not be stopped".into()))
+        let result = match self.until(are_stopped) {
+            Ok(true) => body(),
+            Ok(false) => Err(Trouble::Broken("the server could not be stopped".into())),
+            Err(trouble) => Err(trouble),
         };
-        for &pid in &processes {
-            // It may have been killed meanwhile.
-            let _ = kill(pid as i32, SIGCONT);
+        for &pid in &asked {
+            kill_if_there(pid, SIGCONT)?;
         }
         result
     }
@@ -96,5 +100,13 @@ impl Server {
         self.may_end.set(true);
         self.log.say(format!("process {pid} is killed"));
         Ok(kill(pid as i32, SIGKILL)?)
+    }
+}
+
+/// Sends a signal to a process that may have ended meanwhile.
+fn kill_if_there(pid: u32, signum: i32) -> Result<(), Trouble> {
+    match kill(pid as i32, signum) {
+        Err(error) if error.errno() != ESRCH => Err(error.into()),
+        _ => Ok(()),
     }
 }

@@ -68,66 +68,58 @@ pub(super) fn outweighs(server: &Server, heavy: &Heaviness) -> Result<bool, Trou
     Ok(true)
 }
 
+/// So long at least a request takes that is costly,
+const COSTLY: Duration = Duration::from_millis(50);
+/// and so long one that need not take longer.
+const ENOUGH: Duration = Duration::from_millis(700);
+
 /// Finds a request that takes about a second.
 pub(super) fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
-    const ENOUGH: Duration = Duration::from_millis(700);
-    const COSTLY: Duration = Duration::from_millis(50);
-    let time = |request: &[u8]| time(server, request);
-    match &server.protocol.heavy {
-        None => Ok(None),
-        Some(Heavy::Bytes(request)) => {
-            let name = super::log::quoted(request);
-            let mut least = Duration::MAX;
-            for _ in 0..TIMES {
-                let Some(alone) = time(request)? else {
-                    return Err(Trouble::Broken(format!(
-                        "the request of --heavy, {name}, is not answered"
-                    )));
-                };
-                least = least.min(alone);
-                if least >= ENOUGH {
-                    break;
-                }
-            }
-            let heavy = Heaviness { request: request.clone(), name, alone: least };
-            Ok((least >= COSTLY).then_some(heavy))
-        }
-        Some(Heavy::Fibonacci) => {
-            let mut best = None;
-            let mut n = LEAST;
-            while n <= LARGEST {
-                let request = format!("{n}\n").into_bytes();
-                let Some(alone) = time(&request)? else { break };
-                best = Some(Heaviness { request, name: format!("fib({n})"), alone });
-                if alone >= ENOUGH {
-                    break;
-                }
-                // Each step costs 1.618 times the one before.
-                let missing = ENOUGH.as_secs_f64() / alone.as_secs_f64().max(1e-6);
-                let enough = |steps: &u32| 1.618_f64.powi(steps.cast_signed()) >= missing;
-                let steps = (1..).find(enough).unwrap_or(1);
-                n = if alone < Duration::from_millis(20) {
-                    n + steps.clamp(1, 4)
-                } else {
-                    n + steps.max(1)
-                };
-                if n > LARGEST
-                    && best.as_ref().is_some_and(|best| best.name != format!("fib({LARGEST})"))
-                {
-                    n = LARGEST;
-                }
-            }
-            let Some(mut best) = best else { return Ok(None) };
-            // Where a limit keeps it cheap, a busy machine may have made it look costly.
-            for _ in 0..TIMES {
-                if (COSTLY..ENOUGH).contains(&best.alone) {
-                    let Some(alone) = time(&best.request)? else { return Ok(None) };
-                    best.alone = best.alone.min(alone);
-                }
-            }
-            Ok((best.alone >= COSTLY).then_some(best))
+    let found = match &server.protocol.heavy {
+        None => None,
+        Some(Heavy::Bytes(request)) => Some(given(server, request)?),
+        Some(Heavy::Fibonacci) => number(server)?,
+    };
+    let Some(mut heavy) = found else { return Ok(None) };
+    // A busy machine may have made a cheap one look costly.
+    for _ in 0..TIMES {
+        if (COSTLY..ENOUGH).contains(&heavy.alone) {
+            let Some(alone) = time(server, &heavy.request)? else { return Ok(None) };
+            heavy.alone = heavy.alone.min(alone);
         }
     }
+    Ok((heavy.alone >= COSTLY).then_some(heavy))
+}
+
+/// The one that was given.
+fn given(server: &Server, request: &[u8]) -> Result<Heaviness, Trouble> {
+    let name = super::log::quoted(request);
+    match time(server, request)? {
+        Some(alone) => Ok(Heaviness { request: request.to_vec(), name, alone }),
+        None => Err(Trouble::Broken(format!("the request of --heavy, {name}, is not answered"))),
+    }
+}
+
+/// The first Fibonacci number that takes enough, or the largest that is answered.
+fn number(server: &Server) -> Result<Option<Heaviness>, Trouble> {
+    let mut best = None;
+    let mut n = LEAST;
+    while n <= LARGEST {
+        let request = format!("{n}\n").into_bytes();
+        let Some(alone) = time(server, &request)? else { break };
+        best = Some(Heaviness { request, name: format!("fib({n})"), alone });
+        if alone >= ENOUGH || n == LARGEST {
+            break;
+        }
+        // Each step costs 1.618 times the one before.
+        let missing = ENOUGH.as_secs_f64() / alone.as_secs_f64().max(1e-6);
+        let enough = |steps: &u32| 1.618_f64.powi(steps.cast_signed()) >= missing;
+        let steps = (1..).find(enough).unwrap_or(1);
+        // What takes next to nothing says little about what the next ones take.
+        let most = if alone < Duration::from_millis(20) { 4 } else { LARGEST };
+        n = (n + steps.clamp(1, most)).min(LARGEST);
+    }
+    Ok(best)
 }
 
 /// About a quarter of a costly request, where that can be had; else the same.

@@ -1,7 +1,7 @@
 //! Servers as others write them: what `socklab examine` is not to say of them.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -472,15 +472,8 @@ fn a_suite_without_namespaces_takes_turns() {
     let line = |name| format!("{name}: python3 -B {} {{port}}\n", quiet.display());
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("turns.txt");
     std::fs::write(&file, ["anna", "bert", "carl"].map(line).concat()).expect("a file");
-    let line = format!(
-        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs \
-         {} examine --json --only A1 --suite {}",
-        env!("CARGO_BIN_EXE_socklab"),
-        file.display()
-    );
-    let mut examiner = Command::new("unshare");
-    let output = examiner.args(["--user", "--map-root-user", "sh", "-c", &line]).output();
-    let output = output.expect("unshare, of util-linux, runs");
+    let mut examiner = without_namespaces(&format!("--only A1 --suite {}", file.display()));
+    let output = examiner.output().expect("unshare, of util-linux, runs");
     let Ok(found) = serde_json::from_slice::<Value>(&output.stdout) else {
         return eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr));
     };
@@ -489,6 +482,42 @@ fn a_suite_without_namespaces_takes_turns() {
     let sum: f64 = all.iter().filter_map(|one| one["seconds"].as_f64()).sum();
     let seconds = found["seconds"].as_f64().expect("seconds");
     assert!(sum <= seconds, "{sum} s in {seconds} s");
+}
+
+/// Each has its own port, and looks at its own server.
+#[test]
+fn two_examiners_beside_each_other_without_namespaces() {
+    let beside = |design: &str| {
+        let command = c(design).join(" ");
+        let mut examiner =
+            without_namespaces(&format!("--only A1,B1,C10,D1,D8,E1,F6,H2 -- {command}"));
+        examiner.stdout(Stdio::piped()).stderr(Stdio::piped());
+        examiner.spawn().expect("unshare, of util-linux, runs")
+    };
+    for examiner in ["forked", "epoll"].map(beside) {
+        let output = examiner.wait_with_output().expect("waited for");
+        let Ok(found) = serde_json::from_slice::<Value>(&output.stdout) else {
+            return eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        let isolation = found["isolation"].to_string();
+        assert!(isolation.contains("the machine's own network"), "{isolation}");
+        for finding in found["findings"].as_array().expect("findings") {
+            let verdict = finding["verdict"].as_str().expect("a word");
+            assert!(["pass", "info"].contains(&verdict), "{finding}");
+        }
+    }
+}
+
+/// An examiner that the system refuses namespaces.
+fn without_namespaces(arguments: &str) -> Command {
+    let line = format!(
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs \
+         {} examine --json {arguments}",
+        env!("CARGO_BIN_EXE_socklab"),
+    );
+    let mut examiner = Command::new("unshare");
+    examiner.args(["--user", "--map-root-user", "sh", "-c", &line]).stdin(Stdio::null());
+    examiner
 }
 
 /// Two that sleep before they answer each other are at it for ever, too.

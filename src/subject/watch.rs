@@ -293,11 +293,19 @@ impl Meter {
 
 /// The CPU time of a task until now.
 pub fn cpu_of(task: Task) -> Duration {
-    // The first number; more exact than the clock ticks of /proc/PID/stat.
-    let text = fs::read_to_string(format!("{}/schedstat", task.path())).unwrap_or_default();
-    let spent = text.split_whitespace().next().and_then(|word| word.parse().ok());
-    // A kernel may be built without.
-    spent.map_or_else(|| ticks_of(task), Duration::from_nanos)
+    // More exact than the clock ticks of /proc/PID/stat; a kernel may be built without.
+    scheduled(task, 0).unwrap_or_else(|| ticks_of(task))
+}
+
+/// For how long that of some tasks has waited for a CPU that has done so for longest; no time where the kernel does not tell.
+pub fn starved(tasks: Vec<Task>) -> Duration {
+    tasks.into_iter().filter_map(|task| scheduled(task, 1)).max().unwrap_or_default()
+}
+
+/// A time of /proc/PID/schedstat: the first is spent on a CPU, the second waiting for one.
+fn scheduled(task: Task, nth: usize) -> Option<Duration> {
+    let text = fs::read_to_string(format!("{}/schedstat", task.path())).ok()?;
+    Some(Duration::from_nanos(text.split_whitespace().nth(nth)?.parse().ok()?))
 }
 
 /// The CPU time of a task by the clock's ticks, a hundredth of a second each.

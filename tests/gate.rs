@@ -16,7 +16,6 @@ use socklab::posix::error::{
     EAGAIN, EBUSY, ECONNABORTED, ECONNRESET, EINTR, EINVAL, EIO, EMFILE, ENOMEM, EPIPE,
 };
 use socklab::subject::gate::{Call, Fault, Gate, Only, Open, Sysno, Tap};
-use socklab::subject::watch;
 use support::Server;
 
 const ACCEPT: &[&str] = &["accept", "accept4"];
@@ -305,18 +304,19 @@ fn so_many_in_a_row_and_of_one_task() {
     assert_eq!(server.ask(b"10\n"), "55");
 }
 
-/// A server that reads from a file, and says something to a pipe, before it reads from its client.
-const READING: &str = r#"
+/// A server that reads from a file, and asks another server, before it reads from its client.
+const ASKING: &str = r#"
 import os, socket
-s = socket.create_server(("127.0.0.1", 0))
+s, back = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
 print("listening on 127.0.0.1:%d" % s.getsockname()[1], flush=True)
 zero = os.open("/dev/zero", os.O_RDONLY)
-receiving, sending = os.pipe()
 while True:
     client = s.accept()[0]
     os.read(zero, 8)
-    os.write(sending, os.read(receiving, os.write(sending, b"8 bytes!")))
-    os.read(receiving, 8)
+    with socket.create_connection(back.getsockname()) as asking, back.accept()[0] as asked:
+        os.write(asking.fileno(), b"8 bytes!")
+        os.write(asked.fileno(), os.read(asked.fileno(), 8))
+        os.read(asking.fileno(), 8)
     answer = 55
     try:
         os.read(client.fileno(), 64)
@@ -330,22 +330,21 @@ while True:
     client.close()
 "#;
 
-/// Files and pipes are none, and the sockets that it had before are excepted.
+/// Neither files nor the connections to others.
 #[test]
-fn of_sockets_that_came_later() {
+fn of_clients_connections() {
     for calls in [&["read"], &["write"]] {
-        let (server, tap) = start(python(READING));
-        let besides = Some(watch::sockets(&[server.pid() as u32]));
-        assert_eq!(besides.as_ref().map(|listening| listening.len()), Some(1));
-        let only = Only { besides, ..Only::default() };
+        let (server, tap) = start(python(ASKING));
+        let only = Only { port: Some(server.addr.port()), ..Only::default() };
         tap.arm(Fault { only, ..next(calls, EIO) }).expect("armed");
         assert_eq!(server.ask(b"10\n"), EIO.to_string());
         assert_eq!(tap.fired(), 1);
         let log = tap.log(0).calls;
         let (failed, made): (Vec<Call>, Vec<Call>) =
             log.into_iter().partition(|call| call.errno != 0);
-        assert!(matches!(failed[0].on, Open::Socket(_)), "{failed:?}");
-        let others = made.iter().filter(|call| call.on == Open::Other);
+        let on = failed[0].on;
+        assert!(matches!(on, Open::Socket { port, .. } if port == only.port), "{failed:?}");
+        let others = made.iter().filter(|call| call.on != on && call.on != Open::Hidden);
         assert!(others.filter(|call| calls.contains(&call.sysno.name())).count() >= 2, "{made:?}");
         server.stop();
     }

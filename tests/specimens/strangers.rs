@@ -42,6 +42,12 @@ const CASES: &[Case] = &[
     ("keeping.py processes", ECHO, &[("A4", &["n/a"]), ("E1", &["pass"]), ("E6", &["fail"])]),
     // A client's descriptor is another each time where its thread opens something else.
     ("opening.py", &[], &[("F3", &["pass"]), ("F6", &["pass"]), ("F10", &["pass"])]),
+    // What is on a client's connection fails, and nothing beside it; and no client of ours resets where that is not the point.
+    (
+        "fragile.py",
+        &["--persistent"],
+        &[("F1", &["pass"]), ("F3", &["pass"]), ("F6", &["fail"]), ("F10", &["fail"])],
+    ),
     ("quiet.py", &[], &[("A5", &["pass"]), ("D12", &["pass"])]),
     ("loops.py", &["--claims=epoll"], &[("C10", &["pass"]), ("E4", &["pass"])]),
     // Who asks from where decides; the catalogue's group of reach has no other server that fails.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::convalesces;
 use super::limits::{Lowered, first_free, served_once};
-use crate::examine::client::Manner;
+use crate::examine::client::{Client, Manner};
 use crate::examine::design::Kind;
 use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
@@ -38,7 +38,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if let Some(status) = server.ended() {
         return Ok(server.died(status).with("there was no descriptor left"));
     }
-    let Some(how) = starved else {
+    let Some((how, client)) = starved else {
         if kind == Kind::IoUring {
             let what =
                 "an accept of io_uring that is under way keeps the limit that it was begun with";
@@ -52,6 +52,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         Err(spins) => (None, Some(spins)),
     };
     lowered.restore(&server)?;
+    if let Some(client) = client {
+        server.dismiss(client)?;
+    }
     convalesces(&server)?;
     Ok(match (spins, server.health()?) {
         (None, Ok(after)) => {
@@ -72,12 +75,15 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
 }
 
 /// Lets clients come until one is not served: calls that are under way have their descriptor already. Says how
-/// that one is treated.
-fn starves(server: &Server, workers: usize) -> Result<Option<&'static str>, Trouble> {
+/// that one is treated, and returns it if it waits.
+fn starves(
+    server: &Server,
+    workers: usize,
+) -> Result<Option<(&'static str, Option<Client>)>, Trouble> {
     const REFUSED: &str = "a client is refused while there is no descriptor";
     for _ in 0..workers + 3 {
         let Some(mut client) = server.connect_as(Manner::default())? else {
-            return Ok(Some(REFUSED));
+            return Ok(Some((REFUSED, None)));
         };
         client.send(&server.protocol.request)?;
         server.until_or_at_rest(Duration::from_secs(1), 40, || {
@@ -86,11 +92,12 @@ fn starves(server: &Server, workers: usize) -> Result<Option<&'static str>, Trou
         if client.is_told()? {
             let answer = client.take()?;
             if answer.bytes.is_empty() {
-                return Ok(Some(REFUSED));
+                return Ok(Some((REFUSED, None)));
             }
         } else if !server.is_accepted(&client)? {
             client.say("is not accepted");
-            return Ok(Some("a client waits in the queue while there is no descriptor"));
+            let how = "a client waits in the queue while there is no descriptor";
+            return Ok(Some((how, Some(client))));
         }
         server.settles()?;
     }

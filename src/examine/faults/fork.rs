@@ -39,6 +39,6 @@ pub(super) fn failing(
         return Ok(Outcome::not_applicable(if_none));
     }
     let only = Only { thread: Some(thread), ..Only::default() };
-    let blow = |&errno: &Errno| Blow::new(&calls, only.clone(), errno, Right::Word);
+    let blow = |&errno: &Errno| Blow::new(&calls, only, errno, Right::Word);
     survives(exam, &errors.iter().map(blow).collect::<Vec<_>>())
 }

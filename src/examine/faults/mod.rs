@@ -79,9 +79,9 @@ impl Blow {
     }
 }
 
-/// The calls on connections of clients that come from here on.
+/// The calls on clients' connections.
 fn of_client(server: &Server) -> Only {
-    Only { besides: Some(watch::sockets(&server.processes())), ..Only::default() }
+    Only { port: Some(server.addr.port()), ..Only::default() }
 }
 
 /// What came of a blow.
@@ -105,9 +105,8 @@ const CLIENTS: usize = 4;
 fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt, Trouble> {
     let before = living(server);
     let since = tap.log(0).next();
-    let only = blow.is_of_client.then(|| of_client(server));
-    let fault = blow.fault.clone();
-    tap.arm(Fault { only: only.unwrap_or_else(|| fault.only.clone()), ..fault })?;
+    let only = if blow.is_of_client { of_client(server) } else { blow.fault.only };
+    tap.arm(Fault { only, ..blow.fault.clone() })?;
     let mut clients: Vec<Client> = Vec::new();
     while clients.len() < CLIENTS && !is_over(server, tap) {
         let Some(client) = server.connect_as(Manner::default())? else { break };
@@ -115,6 +114,13 @@ fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt
         server.until_or_stuck(|| Ok(is_over(server, tap) || client.is_told()?))?;
         clients.push(client);
         server.until_or_at_rest(Duration::from_secs(1), 5, || Ok(is_over(server, tap)))?;
+    }
+    let is_theirs = tap.fired() > 0;
+    // Some are made when a client leaves.
+    while !is_over(server, tap)
+        && let Some(client) = clients.pop()
+    {
+        server.dismiss(client)?;
     }
     tap.disarm();
     if tap.fired() == 0 {
@@ -134,12 +140,15 @@ fn strike(server: &Server, tap: &Tap, blow: &Blow, is_pool: bool) -> Result<Felt
     if let Some(ailment) = server.ailment()? {
         return Ok(Felt::Harm(ailment.with(line)));
     }
-    if let Some(client) = clients.last_mut()
+    if is_theirs
+        && let Some(client) = clients.last_mut()
         && let Some(wrong) = wronged(server, client, blow.right)?
     {
         return Ok(Felt::Harm(Outcome::new(Verdict::Weak, wrong).with(line)));
     }
-    clients.into_iter().for_each(Client::close);
+    for client in clients {
+        server.dismiss(client)?;
+    }
     if is_pool && let Some(loss) = loss(server, &before)? {
         return Ok(Felt::Harm(loss.with(line)));
     }
@@ -167,6 +176,7 @@ fn convalesces(server: &Server) -> Result<(), Trouble> {
         if !server.until(|| Ok(client.is_told()? || server.ended().is_some()))? {
             break;
         }
+        server.dismiss(client)?;
     }
     Ok(())
 }

@@ -134,6 +134,9 @@ pub(super) fn recovered(server: &Server, refused: Option<Client>) -> Result<Outc
         Some(client) => server.until_or_stuck(|| client.is_told())?,
         None => true,
     };
+    if let Some(client) = refused {
+        server.dismiss(client)?;
+    }
     convalesces(server)?;
     let health = match server.health()? {
         Ok(line) => line,

@@ -15,6 +15,7 @@ use crate::posix::error::{
     EPROTO, ETIMEDOUT,
 };
 use crate::report::Verdict;
+use crate::report::plural::counted;
 use crate::subject::gate::{Only, Tap};
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -117,14 +118,19 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
 /// What is said when of so many blows these were felt, and these not; no part of them is passed off as all.
 fn judged(harmed: Vec<(String, Outcome)>, felt: &[&Blow], unfelt: &[&Blow], of: usize) -> Outcome {
     let left = of - felt.len() - unfelt.len();
-    let tried = format!("{} of {of} failures", felt.len());
+    let tried = counted(felt.len(), "failure", "failures");
+    let unmade = match unfelt.len() {
+        0 => String::new(),
+        count => format!("; {count} more were of calls that were not made again"),
+    };
     let outcome = if !harmed.is_empty() {
-        verdict(harmed, felt.len(), felt.len()).with(format!("{tried} were tried"))
+        verdict(harmed, felt.len(), felt.len()).with(format!("{tried} of {of} were tried"))
     } else if left > 0 {
         let what = format!("{tried} survived; {left} were not tried: the time was over");
         Outcome::new(Verdict::Info, what)
     } else {
-        Outcome::pass(format!("{tried} survived, and the next client served after each"))
+        let what = format!("{tried} survived, and the next client served after each{unmade}");
+        Outcome::pass(what)
     };
     let rest = (left > 0)
         .then(|| format!("{left} of {of} were not tried: {} s were over", ENOUGH.as_secs()));
@@ -186,7 +192,8 @@ mod tests {
         let felt: Vec<&Blow> = blows.iter().collect();
         let outcome = judged(Vec::new(), &felt, &[&last], 3);
         assert_eq!(outcome.verdict, Verdict::Pass);
-        assert!(outcome.what.starts_with("2 of 3 failures survived"), "{outcome:?}");
+        assert!(outcome.what.starts_with("2 failures survived"), "{outcome:?}");
+        assert!(outcome.what.ends_with("1 more were of calls that were not made again"));
         let wanted = ["tried: read: EINTR EAGAIN", "not made again, and so not tried: close: EIO"];
         assert_eq!(outcome.evidence, wanted);
         let outcome = judged(Vec::new(), &felt, &[], 3);

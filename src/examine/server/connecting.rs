@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Server;
 use crate::examine::Trouble;
-use crate::examine::client::{Client, Manner};
+use crate::examine::client::{Client, End, Manner};
 
 impl Server {
     /// Connects a client.
@@ -83,6 +83,21 @@ impl Server {
         self.until_or_at_rest(self.patience, 40, is_taken)?;
         let is_taken = is_taken()?;
         Ok((client, is_taken))
+    }
+
+    /// Lets a client leave in good order, as long as the server does not keep it: it half-closes, and closes when it has heard
+    /// what was still to come. Whoever closes with something unread resets the connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    pub fn dismiss(&self, mut client: Client) -> Result<(), Trouble> {
+        client.finish()?;
+        let has_ended = || Ok(client.take()?.end != End::Open);
+        self.until_or_at_rest(Duration::from_secs(1), 5, has_ended)?;
+        client.take()?;
+        client.close();
+        Ok(())
     }
 
     /// Waits until a client is accepted, or is told something; false once the patience is over.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::waiting::{LOOKS, Sleep};
-use super::{Held, Server};
+use super::{Held, MOMENT, Server};
 use crate::examine::client::{Answer, Client, End, Manner};
 use crate::examine::{Outcome, Trouble};
 use crate::net::Deadline;
@@ -175,7 +175,9 @@ impl Server {
         }
         let probe = self.probe()?;
         // It may be dying of what was done to it.
-        let dying = if probe == Probe::Refused { Duration::from_secs(1) } else { Duration::ZERO };
+        let is_dying = probe == Probe::Refused
+            || probe != Probe::Right && !self.is_started_again() && self.is_dying();
+        let dying = if is_dying { MOMENT } else { Duration::ZERO };
         if let Some(status) = self.until_ended(dying)? {
             return Ok(Err(self.died(status)));
         }

@@ -60,15 +60,15 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         silent.into_iter().for_each(Client::close);
         let evidence = held.map_or(scene, |line| vec![line]);
         let outcome = match server.until_ended(server.patience)? {
-            Some(status) => Outcome::fail(format!("{who} keeps it from stopping at {name}"))
+            Some(status) => Outcome::fail(format!("{name} does not end it beside {who}"))
                 .with_all(evidence)
-                .with(format!("it ended when they had left ({status})")),
+                .with(format!("it ended when nobody was connected any more ({status})")),
             None => Outcome::fail(format!(
-                "it goes on after {name}, and still does when {who} has left"
+                "it goes on after {name} beside {who}, and still does when nobody is connected"
             ))
             .with_all(evidence),
         };
         return Ok(outcome);
     }
-    Ok(Outcome::pass(format!("{who} does not keep it from stopping")).with_all(lines))
+    Ok(Outcome::pass(format!("it stops beside {who}")).with_all(lines))
 }

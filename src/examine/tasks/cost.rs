@@ -92,7 +92,16 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     } else {
         Cost::Descriptor
     };
-    let mut outcome = Outcome::new(Verdict::Info, what.words()).with(before.words(0));
+    let several = match what {
+        Cost::Process => Some(((after.processes - before.processes) / held, "processes")),
+        Cost::Thread => Some(((after.threads - before.threads) / held, "threads")),
+        Cost::Worker | Cost::Descriptor => None,
+    };
+    let words = match several {
+        Some((each @ 2.., things)) => format!("{each} {things} each"),
+        _ => what.words().to_owned(),
+    };
+    let mut outcome = Outcome::new(Verdict::Info, words).with(before.words(0));
     for (held, count) in counts {
         outcome = outcome.with(count.words(held));
     }

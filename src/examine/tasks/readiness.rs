@@ -66,7 +66,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Err(Trouble::Blocked(String::from(what)));
     }
     let is_in_vain =
-        |call: &&Call| matches!(call.on, Open::Socket(socket) if theirs.contains(&socket));
+        |call: &&Call| matches!(call.on, Open::Socket { inode, .. } if theirs.contains(&inode));
     let in_vain = calls.iter().filter(is_in_vain);
     let lines = in_vain.clone().take(4);
     let lines = lines.map(|call| format!("in vain: {}({})", call.sysno, call.args[0] as i32));

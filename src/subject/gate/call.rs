@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeSet;
 use std::ffi::{c_int, c_long};
 use std::fmt;
 
@@ -40,8 +39,13 @@ impl fmt::Display for Sysno {
 /// What a descriptor is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Open {
-    /// The socket of this number, as /proc and sock_diag have it.
-    Socket(u32),
+    /// A socket.
+    Socket {
+        /// Its number, as /proc and sock_diag have it.
+        inode: u32,
+        /// Its own port, if it is of a connection of TCP.
+        port: Option<u16>,
+    },
     /// Something else, or nothing.
     Other,
     /// The system hides it.
@@ -75,13 +79,13 @@ impl Call {
 }
 
 /// Which calls are meant: all that is said must be so, and nothing said means every one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Only {
     /// Those of one thread.
     pub tid: Option<u32>,
-    /// Those that receive on, send on or close a socket that is none of these; where the system hides what
-    /// a descriptor is of, any but the standard ones.
-    pub besides: Option<BTreeSet<u32>>,
+    /// Those that receive on, send on or close a connection whose own port this is; where the system hides
+    /// what a descriptor is of, any but the standard ones.
+    pub port: Option<u16>,
     /// Those that make a thread, or those that make a process.
     pub thread: Option<bool>,
 }
@@ -89,13 +93,13 @@ pub struct Only {
 impl Only {
     /// Whether this call is meant.
     pub fn holds(&self, call: &Call) -> bool {
-        let is_besides = |these: &BTreeSet<u32>| match call.on {
-            Open::Socket(socket) => !these.contains(&socket),
+        let is_of = |wanted: u16| match call.on {
+            Open::Socket { port, .. } => port == Some(wanted),
             Open::Other => false,
             Open::Hidden => call.args[0] as c_int > STDERR_FILENO,
         };
         self.tid.is_none_or(|tid| tid == call.tid)
-            && self.besides.as_ref().is_none_or(is_besides)
+            && self.port.is_none_or(is_of)
             && self.thread.is_none_or(|thread| call.is_thread() == Some(thread))
     }
 }

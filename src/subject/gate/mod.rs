@@ -19,6 +19,7 @@
 mod call;
 mod supervisor;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{c_int, c_long};
 use std::hash::{BuildHasher, RandomState};
@@ -140,7 +141,8 @@ impl Gate {
         let shared = Arc::new(Shared { state, calls, settled, fired });
         let listeners = Vec::new();
         let (shared_too, door) = (shared.clone(), Some(outside));
-        let supervisor = Supervisor { shared: shared_too, door, listeners, nothing };
+        let ports = RefCell::default();
+        let supervisor = Supervisor { shared: shared_too, door, listeners, nothing, ports };
         std::thread::Builder::new().name("gate".into()).spawn(move || supervisor.run()).map_err(
             |error| Error::new("pthread_create", error.raw_os_error().unwrap_or(EAGAIN)),
         )?;

@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::{c_int, c_long};
 use std::io::{ErrorKind, IoSliceMut};
 use std::os::fd::OwnedFd;
@@ -25,6 +27,8 @@ pub(super) struct Supervisor {
     pub(super) listeners: Vec<OwnedFd>,
     /// What stands in the place of a descriptor that a call has closed and failed all the same.
     pub(super) nothing: OwnedFd,
+    /// The ports of the connections that were seen.
+    pub(super) ports: RefCell<BTreeMap<u32, u16>>,
 }
 
 impl Supervisor {
@@ -118,7 +122,7 @@ impl Supervisor {
         // Held until the answer is given: what was armed or disarmed holds for this call too, or not.
         let mut state = self.shared.state();
         let is_watched = state.counting || state.fault.is_some();
-        let mut call = is_watched.then(|| call(listener, &asked));
+        let mut call = is_watched.then(|| self.call(listener, &asked));
         if let Some(call) = &mut call {
             call.errno = state.verdict(call);
         }
@@ -145,34 +149,47 @@ impl Supervisor {
         }
         Ok(())
     }
-}
 
-/// What is asked about, with what its pointer points to.
-fn call(listener: &OwnedFd, asked: &seccomp_notif) -> Call {
-    let (tid, args) = (asked.pid, asked.data.args);
-    let sysno = Sysno(c_long::from(asked.data.nr));
-    let flags = match sysno.name() {
-        "clone" => Some(args[0]),
-        "fork" | "vfork" => Some(0),
-        "clone3" => clone3_flags(listener, asked),
-        _ => None,
-    };
-    let on = match sysno.name() {
-        "read" | "readv" | "recvfrom" | "recvmsg" | "write" | "writev" | "sendto" | "sendmsg"
-        | "close" => open(listener, asked),
-        _ => Open::Other,
-    };
-    Call { tid, sysno, args, on, flags, errno: 0 }
-}
+    /// What is asked about, with what its pointer points to.
+    fn call(&self, listener: &OwnedFd, asked: &seccomp_notif) -> Call {
+        let (tid, args) = (asked.pid, asked.data.args);
+        let sysno = Sysno(c_long::from(asked.data.nr));
+        let flags = match sysno.name() {
+            "clone" => Some(args[0]),
+            "fork" | "vfork" => Some(0),
+            "clone3" => clone3_flags(listener, asked),
+            _ => None,
+        };
+        let on = match sysno.name() {
+            "read" | "readv" | "recvfrom" | "recvmsg" | "write" | "writev" | "sendto"
+            | "sendmsg" | "close" => self.descriptor(listener, asked),
+            _ => Open::Other,
+        };
+        Call { tid, sysno, args, on, flags, errno: 0 }
+    }
 
-/// What the descriptor is of that is a call's first argument.
-fn open(listener: &OwnedFd, asked: &seccomp_notif) -> Open {
-    let link = watch::link(asked.pid, asked.data.args[0] as c_int);
-    // Only as long as it waits, the id is its own.
-    match (link, seccomp_notif_id_valid(listener, asked.id)) {
-        (Ok(link), Ok(())) => watch::socket_in(&link).map_or(Open::Other, Open::Socket),
-        (Err(error), Ok(())) if error.kind() == ErrorKind::PermissionDenied => Open::Hidden,
-        _ => Open::Other,
+    /// What the descriptor is of that is a call's first argument.
+    fn descriptor(&self, listener: &OwnedFd, asked: &seccomp_notif) -> Open {
+        let link = watch::link(asked.pid, asked.data.args[0] as c_int);
+        // Only as long as it waits, the id is its own.
+        match (link, seccomp_notif_id_valid(listener, asked.id)) {
+            (Ok(link), Ok(())) => watch::socket_in(&link).map_or(Open::Other, |inode| {
+                Open::Socket { inode, port: self.port(asked.pid, inode) }
+            }),
+            (Err(error), Ok(())) if error.kind() == ErrorKind::PermissionDenied => Open::Hidden,
+            _ => Open::Other,
+        }
+    }
+
+    /// The own port of a connection of TCP: what it has been is remembered, as a socket that is reset is in no table.
+    fn port(&self, tid: u32, inode: u32) -> Option<u16> {
+        let mut ports = self.ports.borrow_mut();
+        let known = ports.get(&inode).copied();
+        known.or_else(|| {
+            let port = watch::connection_port(tid, inode)?;
+            ports.insert(inode, port);
+            Some(port)
+        })
     }
 }
 

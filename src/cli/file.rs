@@ -6,20 +6,15 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 
-/// Writes a file: beside it first, and when all of it is there, in its place. A device or a pipe is written to
-/// as it is.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    write(path, bytes).map_err(|error| failure("error:", path, &error))
-}
-
-/// The same for the file that an option names, and so does the error.
+/// Writes the file that an option names: beside it first, and when all of it is there, in its place. A device or
+/// a pipe is written to as it is.
 pub(super) fn write_for(option: &str, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    write(path, bytes).map_err(|error| failure(&format!("error: {option}"), path, &error))
+    write(path, bytes).map_err(|error| failure(option, path, &error))
 }
 
-fn failure(before: &str, path: &Path, error: &io::Error) -> Failure {
+fn failure(option: &str, path: &Path, error: &io::Error) -> Failure {
     let path = super::one_line(&path.to_string_lossy());
-    Failure { line: format!("{before} {path}: {error}"), status: 2 }
+    Failure { line: format!("error: {option} {path}: {error}"), status: 2 }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -40,7 +35,7 @@ pub(super) fn may_write(option: &str, path: &Path) -> Result<(), Failure> {
         Ok(_) => fs::OpenOptions::new().write(true).open(path).and_then(|_| beside(path)),
         Err(_) => beside(path),
     };
-    tried.map_err(|error| failure(&format!("error: {option}"), path, &error))
+    tried.map_err(|error| failure(option, path, &error))
 }
 
 fn beside(path: &Path) -> io::Result<()> {

@@ -293,6 +293,16 @@ fn the_lectures_listings_and_their_faults() {
     );
 }
 
+#[test]
+fn a_report_that_can_not_be_written() {
+    for option in ["--html", "--junit"] {
+        let output = examine(&[], &[option, "/nowhere/at/all"], &c("iterative"));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), &output.stdout[..]), (Some(2), &b""[..]), "{said}");
+        assert!(said.contains(&format!("{option} /nowhere/at/all: No such file")), "{said}");
+    }
+}
+
 /// One check that is made again writes over no report.
 #[test]
 fn the_command_that_repeats_a_check() {

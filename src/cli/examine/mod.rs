@@ -210,6 +210,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             "error: --csv is the table of a suite; --suite FILE, or --json for one server",
         ));
     }
+    arguments.output.may_be_written()?;
     if arguments.end_with_input {
         heed_end_of_input().map_err(|error| Failure::new(error.to_string()))?;
     }

@@ -1,12 +1,12 @@
 //! In which forms an examination is printed, and where.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::super::Failure;
-use super::super::file::write_whole;
+use super::super::file::{may_write, write_for};
 use crate::report::{Examination, Style, Suite, examination, matrix};
 
 #[derive(Args)]
@@ -30,18 +30,28 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// Prints and writes an examination. That it can't be written is no fault of the server's: status 2.
-    pub(super) fn one(&self, found: &Examination) -> Result<(), Failure> {
-        self.write_one(found).map_err(unwritten)
+    /// That all files can be written, before there is anything to write.
+    pub(super) fn may_be_written(&self) -> Result<(), Failure> {
+        let files = [("--html", &self.html), ("--csv", &self.csv), ("--junit", &self.junit)];
+        for (option, path) in files {
+            if let Some(path) = path {
+                may_write(option, path).map_err(unwritten)?;
+            }
+        }
+        Ok(())
     }
 
-    fn write_one(&self, found: &Examination) -> Result<(), Failure> {
-        if let Some(path) = &self.html {
-            file(path, |out| examination::html::write(found, out))?;
-        }
-        if let Some(path) = &self.junit {
-            file(path, |out| examination::junit::write([found], out))?;
-        }
+    /// Prints and writes an examination, and prints it even if it can't be written. That it can't is no fault of the
+    /// server's: status 2.
+    pub(super) fn one(&self, found: &Examination) -> Result<(), Failure> {
+        let written =
+            file("--html", self.html.as_ref(), |out| examination::html::write(found, out)).and(
+                file("--junit", self.junit.as_ref(), |out| examination::junit::write([found], out)),
+            );
+        self.print_one(found).and(written).map_err(unwritten)
+    }
+
+    fn print_one(&self, found: &Examination) -> Result<(), Failure> {
         let mut out = BufWriter::new(io::stdout().lock());
         if self.json {
             examination::json::write(found, &mut out)?;
@@ -55,19 +65,15 @@ impl Arguments {
 
     /// The same of a suite.
     pub(super) fn several(&self, suite: &Suite) -> Result<(), Failure> {
-        self.write_several(suite).map_err(unwritten)
+        let written = file("--html", self.html.as_ref(), |out| matrix::html::write(suite, out))
+            .and(file("--csv", self.csv.as_ref(), |out| matrix::csv::write(suite, out)))
+            .and(file("--junit", self.junit.as_ref(), |out| {
+                examination::junit::write(&suite.examinations, out)
+            }));
+        self.print_several(suite).and(written).map_err(unwritten)
     }
 
-    fn write_several(&self, suite: &Suite) -> Result<(), Failure> {
-        if let Some(path) = &self.html {
-            file(path, |out| matrix::html::write(suite, out))?;
-        }
-        if let Some(path) = &self.csv {
-            file(path, |out| matrix::csv::write(suite, out))?;
-        }
-        if let Some(path) = &self.junit {
-            file(path, |out| examination::junit::write(&suite.examinations, out))?;
-        }
+    fn print_several(&self, suite: &Suite) -> Result<(), Failure> {
         let mut out = BufWriter::new(io::stdout().lock());
         if self.json {
             examination::json::write_suite(suite, &mut out)?;
@@ -94,9 +100,14 @@ pub(super) fn style() -> Style {
     Style { width, colour: is_terminal && !is_plain }
 }
 
-/// Writes a file whole, or says why it can't be.
-fn file(path: &Path, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), Failure> {
+/// Writes a file whole that an option names, or says why it can't be.
+fn file(
+    option: &str,
+    path: Option<&PathBuf>,
+    write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
     let mut bytes = Vec::new();
     write(&mut bytes)?;
-    write_whole(path, &bytes)
+    write_for(option, path, &bytes)
 }

@@ -135,6 +135,19 @@ fn costly_requests_that_are_given() {
     assert!(found["remedy"].to_string().contains("BrokenPipeError"), "{found}");
 }
 
+/// Who dies of EPIPE without the signal is not told to do without the signal.
+#[test]
+fn who_dies_of_what_without_sigpipe() {
+    if !alone() {
+        return;
+    }
+    let found = finding("D12", ECHO, &server("nosignal.py"));
+    assert_eq!(found["verdict"], "fail", "{found}");
+    assert!(found["evidence"].to_string().contains("leaves SIGPIPE at its default"), "{found}");
+    assert!(found["what"].to_string().contains("exit status: 4"), "{found}");
+    assert!(found["remedy"].to_string().contains("SIGPIPE does not end it"), "{found}");
+}
+
 /// A deadline for a whole request is seen where its rest lies in the server's memory.
 #[test]
 fn deadlines_that_run_down() {

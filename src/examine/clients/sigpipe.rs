@@ -1,5 +1,7 @@
 //! D12: an answer to somebody who is gone.
 
+use std::os::unix::process::ExitStatusExt;
+
 use super::{computing, reset, until_computed, while_computing};
 use crate::examine::costly::Heaviness;
 use crate::examine::server::Server;
@@ -7,7 +9,7 @@ use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::linux::tcp_info::TCP_CLOSE_WAIT;
 use crate::posix::signal::SIGPIPE;
 use crate::report::Verdict;
-use crate::subject::{Inetd, watch};
+use crate::subject::{Ending, Inetd, watch};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "D12",
@@ -50,10 +52,13 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     }
     let health = match server.health()? {
         Ok(line) => line,
-        Err(ailment) if disposition.as_deref().is_some_and(|line| !line.ends_with(DEFAULT)) => {
-            return Ok(ailment.mended_by(UNHEEDED).with_all(disposition));
+        Err(ailment) => {
+            let is_unheeded = disposition.as_deref().is_some_and(|line| {
+                !line.ends_with(DEFAULT) || before == [server.pid()] && ends_otherwise(&server)
+            });
+            let ailment = if is_unheeded { ailment.mended_by(UNHEEDED) } else { ailment };
+            return Ok(ailment.with_all(disposition));
         }
-        Err(ailment) => return Ok(ailment.with_all(disposition)),
     };
     let lost: Vec<u32> =
         before.iter().copied().filter(|pid| !server.processes().contains(pid)).collect();
@@ -105,6 +110,12 @@ fn while_stopped(server: &Server) -> Result<(), Trouble> {
     })?;
     server.until_at_rest()?;
     Ok(())
+}
+
+/// Whether it has ended, and not by the signal: where send() is told to raise none, its default is never done.
+fn ends_otherwise(server: &Server) -> bool {
+    let status = server.ended().and_then(Ending::status);
+    status.is_some_and(|status| status.signal() != Some(SIGPIPE))
 }
 
 /// What a process does with the signal.

@@ -3,6 +3,7 @@
 
 #![expect(unsafe_code, reason = "what must happen between fork and exec")]
 
+pub mod account;
 pub mod cell;
 mod ends;
 pub mod gate;

@@ -309,21 +309,39 @@ impl Meter {
     }
 }
 
+/// What the kernel has accounted of a task until now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Scheduled {
+    /// Spent on a CPU.
+    pub cpu: Duration,
+    /// Spent waiting for one; no time where the kernel does not tell.
+    pub waited: Duration,
+    /// How often it got one.
+    pub turns: u64,
+}
+
+/// The three figures of /proc/PID/schedstat. A kernel may be built without: then it is the CPU time alone, which is less
+/// exact.
+pub fn scheduled(task: Task) -> Scheduled {
+    let text = fs::read_to_string(format!("{}/schedstat", task.path())).unwrap_or_default();
+    let mut figures = text.split_whitespace().map_while(|word| word.parse().ok());
+    match (figures.next(), figures.next(), figures.next()) {
+        (Some(cpu), Some(waited), Some(turns)) => {
+            let (cpu, waited) = (Duration::from_nanos(cpu), Duration::from_nanos(waited));
+            Scheduled { cpu, waited, turns }
+        }
+        _ => Scheduled { cpu: ticks_of(task), ..Scheduled::default() },
+    }
+}
+
 /// The CPU time of a task until now.
 pub fn cpu_of(task: Task) -> Duration {
-    // More exact than the clock ticks of /proc/PID/stat; a kernel may be built without.
-    scheduled(task, 0).unwrap_or_else(|| ticks_of(task))
+    scheduled(task).cpu
 }
 
 /// For how long that of some tasks has waited for a CPU that has done so for longest; no time where the kernel does not tell.
 pub fn starved(tasks: Vec<Task>) -> Duration {
-    tasks.into_iter().filter_map(|task| scheduled(task, 1)).max().unwrap_or_default()
-}
-
-/// A time of /proc/PID/schedstat: the first is spent on a CPU, the second waiting for one.
-fn scheduled(task: Task, nth: usize) -> Option<Duration> {
-    let text = fs::read_to_string(format!("{}/schedstat", task.path())).ok()?;
-    Some(Duration::from_nanos(text.split_whitespace().nth(nth)?.parse().ok()?))
+    tasks.into_iter().map(|task| scheduled(task).waited).max().unwrap_or_default()
 }
 
 /// The CPU time of a task by the clock's ticks, a hundredth of a second each.

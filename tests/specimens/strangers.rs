@@ -135,6 +135,32 @@ fn costly_requests_that_are_given() {
     assert!(found["remedy"].to_string().contains("BrokenPipeError"), "{found}");
 }
 
+/// Whose threads keep each other from a CPU, or want none, is told from who computes two requests at once.
+#[test]
+fn what_is_computed_at_once() {
+    if !alone() {
+        return;
+    }
+    if std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() == 1) {
+        return eprintln!("skipped: with one CPU nothing is computed at once");
+    }
+    let options = [ECHO, &[r"--heavy=work\n"]].concat();
+    let cases = [
+        (server("turns.py compute"), &options[..], "one after the other, on one CPU"),
+        (server("turns.py sleep"), &options, "it waits, and computes next to nothing: "),
+        (c("threaded"), &[], "two at once"),
+    ];
+    all(
+        &cases,
+        |(command, ..)| command.join(" "),
+        |(command, options, what)| {
+            let found = finding("C8", options, command);
+            assert_eq!(found["verdict"], "info", "{found}");
+            assert!(found["what"].as_str().is_some_and(|text| text.starts_with(what)), "{found}");
+        },
+    );
+}
+
 /// Who dies of EPIPE without the signal is not told to do without the signal.
 #[test]
 fn who_dies_of_what_without_sigpipe() {

@@ -161,6 +161,25 @@ fn what_is_computed_at_once() {
     );
 }
 
+/// Who looks only when it has computed whether it is to end is not hurried by being asked twice.
+#[test]
+fn a_second_signal_that_hastens_nothing() {
+    if !alone() {
+        return;
+    }
+    let options = [ECHO, &[r"--heavy=work\n"]].concat();
+    let cases = [("flagged.py", "info", "hastens nothing"), ("flagged.py exit", "pass", "at once")];
+    all(
+        &cases,
+        |(name, ..)| (*name).to_owned(),
+        |(name, verdict, what)| {
+            let found = finding("H9", &options, &server(name));
+            assert_eq!(found["verdict"], *verdict, "{found}");
+            assert!(found["what"].as_str().is_some_and(|text| text.ends_with(what)), "{found}");
+        },
+    );
+}
+
 /// Who dies of EPIPE without the signal is not told to do without the signal.
 #[test]
 fn who_dies_of_what_without_sigpipe() {

@@ -1,16 +1,19 @@
 //! H9: asked twice.
 
+use std::os::unix::process::ExitStatusExt;
+
 use super::settled;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::signal::SIGTERM;
 use crate::report::Verdict;
+use crate::subject::account::Account;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "H9",
     name: "second signal",
     does: "sends SIGTERM while a costly request is computed, or beside a silent client if none is known, and SIGTERM once more \
            while the server is still there",
-    sees: "whether it ends, and whether the answer came first",
+    sees: "whether it ends, whether the answer came first, and how much it has computed since the second signal",
     matters: "who asks twice does not want to wait any longer; else only SIGKILL is left, which nobody can tidy up after",
     remedy: "let the second signal find its default action: SA_RESETHAND, or signal(SIGTERM, SIG_DFL) in the handler",
     source: "sigaction(2), SA_RESETHAND; signal(7)",
@@ -38,11 +41,13 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if let Some(status) = server.until_ended(moment)? {
         return Ok(Outcome::pass("it ends at the first signal already").with(status.to_string()));
     }
+    let mut account = Account::of(&server.processes());
     // It may end just now.
     if server.signal(SIGTERM).is_err() && server.ended().is_none() {
         return Err(Trouble::Broken(String::from("the second signal could not be sent")));
     }
     crate::subject::until(time, || {
+        account.look(&server.processes());
         let is_told = client.is_told().unwrap_or(true);
         Ok((is_told || server.ended().is_some()).then_some(()))
     })?;
@@ -53,13 +58,27 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let Some(status) = server.until_ended(server.patience)? else {
         return Ok(Outcome::fail("two signals do not end it").with(line).with_all(server.scene()));
     };
-    Ok(if is_answered {
-        Outcome::new(
-            Verdict::Info,
-            "it answers what it has begun, however often it is asked to end, and ends then",
-        )
-    } else {
-        Outcome::pass("the second signal ends it at once")
+    if is_answered {
+        let what = "it answers what it has begun, however often it is asked to end, and ends then";
+        return Ok(Outcome::new(Verdict::Info, what).with(line).with(status.to_string()));
+    }
+    let by_signal = status.status().and_then(|status| status.signal()) == Some(SIGTERM);
+    let demand = account.demand();
+    // A third of a request is no tidying up, and most of it was still to be computed. Waiting for a CPU counts, as it does in
+    // the time that the request takes alone.
+    Ok(match heavy {
+        Some(heavy) if !by_signal && demand.computing >= heavy.alone / 3 => {
+            let what = "it ends once it has computed, and does not answer; the second signal hastens nothing";
+            let spent = format!(
+                "{:.2} s of CPU time and {:.2} s of waiting for a CPU from the second signal to its end; the request takes {:.2} s \
+                 alone",
+                demand.cpu.as_secs_f64(),
+                demand.waited.as_secs_f64(),
+                heavy.alone.as_secs_f64(),
+            );
+            Outcome::new(Verdict::Info, what).with(spent)
+        }
+        _ => Outcome::pass("the second signal ends it at once"),
     }
     .with(line)
     .with(status.to_string()))

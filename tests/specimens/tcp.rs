@@ -159,6 +159,18 @@ const FAULTS: &[(&str, Shows)] = &[
         settled(&server);
         descriptors(server.pid()).len() == before + 3
     }),
+    ("leaks_on_reset", |server| {
+        let before = descriptors(server.pid()).len();
+        for _ in 0..3 {
+            let client = Client::connect(&server);
+            client.send(b"1");
+            client.until_consumed();
+            client.reset();
+            assert!(serves(&server));
+        }
+        settled(&server);
+        descriptors(server.pid()).len() == before + 3
+    }),
     ("threads_never_end", |server| {
         assert!((0..3).all(|_| serves(&server)));
         settled(&server);

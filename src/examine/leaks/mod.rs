@@ -43,7 +43,15 @@ impl Ground {
     /// Those of starting and waiting.
     pub(super) fn start(exam: &Exam) -> Result<Self, Trouble> {
         let has_empty = exam.bears_empty()?;
-        let server = exam.start()?;
+        Self::of(exam.start()?, has_empty)
+    }
+
+    /// A server that has just been started, once it is at rest.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub(super) fn of(server: Server, has_empty: bool) -> Result<Self, Trouble> {
         server.until_at_rest()?;
         let first = server.processes();
         Ok(Self { server, first, has_empty })
@@ -64,9 +72,7 @@ impl Ground {
                 return Err(Trouble::Broken(what));
             }
         }
-        // One that spins never is.
-        self.server.until_at_rest_for(5, REST)?;
-        Ok(())
+        self.rests()
     }
 
     /// Whether the system hides the descriptors of those processes that were there first.
@@ -128,6 +134,16 @@ impl Ground {
             sum(&|pid| watch::size(pid, "VmSize")) >> 20,
             sum(&|pid| watch::size(pid, "VmRSS")) >> 20,
         ])
+    }
+
+    /// Waits for a moment until every task sleeps; one that spins never does.
+    ///
+    /// # Errors
+    ///
+    /// Those of waiting.
+    pub(super) fn rests(&self) -> Result<(), Trouble> {
+        self.server.until_at_rest_for(5, REST)?;
+        Ok(())
     }
 
     /// What there is, once it is no more than that, or the time for tidying up is over.

@@ -296,27 +296,50 @@ impl Client {
         Ok(wait(&mut fds, Deadline::after(Duration::ZERO))?)
     }
 
-    /// Takes what has come so far, without waiting.
+    /// Reads what has come so far, without waiting, and does not write it down; how the connection stands then.
     ///
     /// # Errors
     ///
     /// Those of `recv` that do not mean that the connection is gone.
-    pub fn take(&mut self) -> Result<Answer, Trouble> {
+    pub fn read(&mut self) -> Result<End, Trouble> {
         let mut buffer = [0; 65536];
-        let before = self.got.len();
-        let end = loop {
+        loop {
             match recv(&self.sockfd, &mut buffer, 0) {
-                Ok(0) => break End::Eof,
+                Ok(0) => return Ok(End::Eof),
                 Ok(length) => self.got.extend_from_slice(&buffer[..length]),
-                Err(error) if error.errno() == EAGAIN => break End::Open,
+                Err(error) if error.errno() == EAGAIN => return Ok(End::Open),
                 Err(error)
                     if matches!(error.errno(), ECONNRESET | ECONNREFUSED | EPIPE | ETIMEDOUT) =>
                 {
-                    break End::Reset;
+                    return Ok(End::Reset);
                 }
                 Err(error) => return Err(error.into()),
             }
-        };
+        }
+    }
+
+    /// All bytes that it has read.
+    pub fn got(&self) -> &[u8] {
+        &self.got
+    }
+
+    /// Has another receive buffer from now on, in bytes as `SO_RCVBUF` takes them.
+    ///
+    /// # Errors
+    ///
+    /// Those of `setsockopt`.
+    pub fn receive_into(&self, bytes: i32) -> Result<(), Trouble> {
+        Ok(setsockopt(&self.sockfd, SOL_SOCKET, SO_RCVBUF, &bytes)?)
+    }
+
+    /// Takes what has come so far, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn take(&mut self) -> Result<Answer, Trouble> {
+        let before = self.got.len();
+        let end = self.read()?;
         if self.got.len() > before {
             self.say(&format!("gets {}", quoted(&self.got[before..])));
         }

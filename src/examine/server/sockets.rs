@@ -145,6 +145,18 @@ impl Server {
         Ok(has_arrived && theirs.is_some_and(|row| row.idiag_inode != 0 && row.idiag_rqueue == 0))
     }
 
+    /// How much of what a client has sent the server has not read, in bytes; `None` if there is no connection any more, or
+    /// something is on its way to the client.
+    ///
+    /// # Errors
+    ///
+    /// What asking the kernel fails with.
+    pub fn unread(&self, client: &Client) -> Result<Option<usize>, Trouble> {
+        let [Some(ours), Some(theirs)] = self.both_ends(client)? else { return Ok(None) };
+        let is_quiet = theirs.idiag_wqueue == 0 && ours.idiag_rqueue == 0;
+        Ok(is_quiet.then_some((ours.idiag_wqueue + theirs.idiag_rqueue) as usize))
+    }
+
     /// The tasks that are blocked in a call on a client's connection, with what the kernel says of them.
     ///
     /// # Errors

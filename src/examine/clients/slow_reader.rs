@@ -75,10 +75,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let found = server.outcome(&mut probe)?;
     let line = format!("{} kB of requests sent, {} kB more in use", sent >> 10, grown >> 10);
     if found == Probe::Right {
-        if is_full
-            && !is_cut
-            && let Some(outcome) = lost(&server, &mut client, sent, answer.as_deref())?
-        {
+        if !is_cut && let Some(outcome) = lost(&server, &mut client, sent, answer.as_deref())? {
             return Ok(outcome.with_all(held).with(line));
         }
         client.close();
@@ -184,18 +181,17 @@ fn lost(
     client.say("reads all that comes");
     client.receive_into(ROOM)?;
     let begun = Instant::now();
-    while server.until_or_stuck(|| client.is_told())? {
+    let mut is_all = false;
+    while !is_all && client.got().len() < MOST && begun.elapsed() < server.patience {
+        is_all = !server.until_or_stuck(|| client.is_told())?;
         if client.read()? != End::Open {
             client.say("is told the end of the connection");
             return Ok(None);
         }
-        if client.got().len() > MOST || begun.elapsed() > server.patience {
-            break;
-        }
     }
     client.say(&format!("has read {} bytes", client.got().len()));
     let Some(Count { whole, torn }) = count(client.got(), answer) else { return Ok(None) };
-    let unread = if server.is_at_rest() { server.unread(client)? } else { None };
+    let unread = if is_all && server.is_at_rest() { server.unread(client)? } else { None };
     let read = unread.map(|unread| (sent - unread) / server.protocol.request.len());
     let what = match read {
         Some(read) if whole < read => format!("{read} requests are read, and {whole} answered"),

@@ -44,7 +44,7 @@ const CASES: &[Case] = &[
     ("opening.py", &[], &[("F3", &["pass"]), ("F6", &["pass"]), ("F10", &["pass"])]),
     // What is on a client's connection fails, and nothing beside it; and no client of ours resets where that is not the point.
     (
-        "fragile.py",
+        "telling.py",
         &["--persistent"],
         &[("F1", &["pass"]), ("F3", &["pass"]), ("F6", &["fail"]), ("F10", &["fail"])],
     ),

@@ -353,10 +353,8 @@ fn stalls_behind_a_silent_client(server: Server) -> bool {
     matches!(ask(&server, b"10\n"), Got::Nothing(Rest::Waits))
 }
 
-/// One who asks as long as there is room, and reads nothing; it has sent so many bytes.
-fn slow_reader(server: &Server, most: usize) -> (Client, usize) {
-    let slow = Client::connect(server);
-    setsockopt(&slow.stream, sockopt::RcvBuf, &4096).expect("SO_RCVBUF");
+/// Asks as long as there is room, and reads nothing; how many bytes are sent.
+fn ask_and_ask(server: &Server, slow: &Client, most: usize) -> usize {
     slow.stream.set_nonblocking(true).expect("O_NONBLOCK");
     let requests = "?\n".repeat(32 * 1024);
     let mut sent = 0;
@@ -378,11 +376,13 @@ fn slow_reader(server: &Server, most: usize) -> (Client, usize) {
         }
         breathe();
     }
-    (slow, sent)
+    sent
 }
 
 fn stalls_behind_a_slow_reader(server: Server) -> bool {
-    let (_slow, _) = slow_reader(&server, usize::MAX);
+    let slow = Client::connect(&server);
+    setsockopt(&slow.stream, sockopt::RcvBuf, &4096).expect("SO_RCVBUF");
+    ask_and_ask(&server, &slow, usize::MAX);
     let client = Client::connect(&server);
     client.send(b"10\n");
     settled_or(&server, || client.has_answer()) == Some(Rest::Waits)
@@ -390,15 +390,23 @@ fn stalls_behind_a_slow_reader(server: Server) -> bool {
 
 /// Whether one who asks first and reads then gets fewer lines than it has sent.
 fn answers_a_slow_reader_in_part(server: Server) -> bool {
-    // Each is answered with more bytes; no buffer has room for so many.
-    let (slow, sent) = slow_reader(&server, 2 << 20);
+    let slow = Client::connect(&server);
+    // Each request is answered with many more bytes; no buffer has room for so many.
+    let sent = ask_and_ask(&server, &slow, 1 << 19);
+    until("it waits", || settled(&server) == Rest::Waits);
     let (mut lines, mut buf) = (0, [0; 65536]);
+    // TCP pauses while it asks whether there is room again.
+    let is_over = || {
+        let ends = [slow.server_end(), diag::connected(slow.addr(), server.addr)];
+        ends.iter().all(|row| row.is_some_and(|row| (row.unread, row.unsent) == (0, 0)))
+    };
     loop {
         slow.stream.set_nonblocking(true).expect("O_NONBLOCK");
         match (&slow.stream).read(&mut buf) {
             Ok(count) => lines += buf[..count].iter().filter(|byte| **byte == b'\n').count(),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                if settled_or(&server, || slow.has_answer()) == Some(Rest::Waits) {
+                let rest = settled_or(&server, || slow.has_answer());
+                if rest == Some(Rest::Waits) && is_over() {
                     return lines < sent / 2;
                 }
             }
@@ -410,10 +418,13 @@ fn answers_a_slow_reader_in_part(server: Server) -> bool {
 /// A client whose end of file has come, and then a reset, while its answer is computed: its first
 /// send() gets EPIPE.
 fn lose_after_a_half_close(server: &Server) {
-    while_computing(server, b"", |client, task| {
-        let half_closed = client.server_end().is_some_and(|row| row.state == CLOSE_WAIT);
-        client.reset();
-        half_closed && task.doing() == Doing::Running
+    while_computing(server, b"", |client, _| {
+        stopped(server, || {
+            let half_closed = client.server_end().is_some_and(|row| row.state == CLOSE_WAIT);
+            let is_in_time = half_closed && !client.has_answer();
+            client.reset();
+            is_in_time
+        })
     });
 }
 

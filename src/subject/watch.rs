@@ -243,24 +243,6 @@ pub fn sockets(processes: &[u32]) -> BTreeSet<u32> {
     links.filter_map(|(_, link)| socket_in(&link)).collect()
 }
 
-/// The own port of a connection of TCP that has this socket, in the network of a process; nothing for one that is in neither
-/// of the tables /proc/PID/net/tcp and tcp6, as one that has been reset.
-pub fn connection_port(pid: u32, inode: u32) -> Option<u16> {
-    ["tcp", "tcp6"].iter().find_map(|table| {
-        let text = fs::read_to_string(format!("/proc/{pid}/net/{table}")).ok()?;
-        text.lines().find_map(|line| connection_in(line, inode))
-    })
-}
-
-/// The own port in a line of such a table, if it is of this socket, and that does not listen.
-fn connection_in(line: &str, inode: u32) -> Option<u16> {
-    const LISTEN: &str = "0A";
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let is_it = fields.get(9)?.parse() == Ok(inode) && fields[3] != LISTEN;
-    let (_, port) = fields[1].rsplit_once(':').filter(|_| is_it)?;
-    u16::from_str_radix(port, 16).ok()
-}
-
 /// What /proc/PID/fdinfo/FD says.
 pub fn fdinfo(pid: u32, fd: i32) -> Option<String> {
     fs::read_to_string(format!("/proc/{pid}/fdinfo/{fd}")).ok()

@@ -6,16 +6,11 @@ use crate::examine::design::Kind;
 use crate::examine::server::{Probe, Server};
 use crate::examine::{Exam, Trouble};
 use crate::posix::sys_socket::MSG_NOSIGNAL;
+pub(in crate::examine) use crate::subject::gate::{CLOSE, RECEIVE, SEND};
 use crate::subject::gate::{Call, Sysno, Tap};
 
 /// Calls that take a client in.
 pub(in crate::examine) const ACCEPT: &[&str] = &["accept", "accept4"];
-/// Calls that read what a client has sent.
-pub(in crate::examine) const RECEIVE: &[&str] = &["read", "readv", "recvfrom", "recvmsg"];
-/// Calls that send it something.
-pub(super) const SEND: &[&str] = &["write", "writev", "sendto", "sendmsg"];
-/// What ends its connection.
-pub(super) const CLOSE: &[&str] = &["close"];
 /// Calls that wait until somebody is ready.
 pub(super) const WAIT: &[&str] =
     &["select", "pselect6", "poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_pwait2"];
@@ -51,15 +46,16 @@ pub(super) fn behind(exam: &Exam, calls: &[&str]) -> Result<(Server, Tap), Troub
 ///
 /// [`Trouble::Broken`] if it does not.
 pub(in crate::examine) fn warmed(server: &Server) -> Result<(), Trouble> {
-    let probe = server.probe()?;
-    if probe != Probe::Right {
-        let what = format!(
-            "before anything has failed, a good client behind the gate is {}",
-            probe.words()
-        );
-        return Err(Trouble::Broken(what));
-    }
+    is_served(&server.probe()?)?;
     server.settles()
+}
+
+fn is_served(probe: &Probe) -> Result<(), Trouble> {
+    if *probe == Probe::Right {
+        return Ok(());
+    }
+    let who = "before anything has failed, a good client behind the gate is";
+    Err(Trouble::Broken(format!("{who} {}", probe.words())))
 }
 
 /// The calls of one client.
@@ -82,14 +78,7 @@ impl Habits {
         tap.start_counting();
         let mut client = server.connect_accepted()?;
         client.send(&server.protocol.request)?;
-        let probe = server.outcome(&mut client)?;
-        if probe != Probe::Right {
-            let what = format!(
-                "before anything has failed, a good client behind the gate is {}",
-                probe.words()
-            );
-            return Err(Trouble::Broken(what));
-        }
+        is_served(&server.outcome(&mut client)?)?;
         client.close();
         server.settles()?;
         tap.stop_counting();

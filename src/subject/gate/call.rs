@@ -36,6 +36,13 @@ impl fmt::Display for Sysno {
     }
 }
 
+/// Calls that read what a client has sent.
+pub const RECEIVE: &[&str] = &["read", "readv", "recvfrom", "recvmsg"];
+/// Calls that send it something.
+pub const SEND: &[&str] = &["write", "writev", "sendto", "sendmsg"];
+/// What ends its connection.
+pub const CLOSE: &[&str] = &["close"];
+
 /// What a descriptor is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Open {

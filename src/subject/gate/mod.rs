@@ -37,7 +37,7 @@ use crate::posix::sys_socket::{AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socketpair
 use crate::posix::unistd::{read, write};
 
 use crate::subject::wait_for;
-pub use call::{Call, Fault, Log, Only, Open, Sysno};
+pub use call::{CLOSE, Call, Fault, Log, Only, Open, RECEIVE, SEND, Sysno};
 use supervisor::Supervisor;
 
 /// So many calls are remembered.

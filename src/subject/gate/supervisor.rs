@@ -9,13 +9,18 @@ use std::io::{ErrorKind, IoSliceMut};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::{Call, Open, Shared, Sysno, signal};
+use super::{CLOSE, Call, Open, RECEIVE, SEND, Shared, Sysno, signal};
+use crate::linux::pidfd::{pidfd_getfd, pidfd_open};
 use crate::linux::seccomp_notify::*;
 use crate::linux::sys_uio::process_vm_readv;
-use crate::net::{Deadline, wait};
-use crate::posix::error::{EINTR, EMFILE, ENOENT, Error, Result};
+use crate::net::{Deadline, from_c, wait};
+use crate::posix::error::{EINTR, EMFILE, ENOENT, EPERM, Error, Result};
+use crate::posix::netinet_in::IPPROTO_TCP;
 use crate::posix::poll::{POLLHUP, POLLIN, pollfd};
-use crate::posix::sys_socket::{CMSG_SPACE, MSG_CMSG_CLOEXEC, recvmsg};
+use crate::posix::sys_socket::{
+    CMSG_SPACE, MSG_CMSG_CLOEXEC, SO_ACCEPTCONN, SO_PROTOCOL, SOL_SOCKET, getsockname, getsockopt,
+    recvmsg,
+};
 use crate::subject::watch;
 
 /// Who answers, in a thread of its own that ends with the last process behind the gate.
@@ -160,37 +165,53 @@ impl Supervisor {
             "clone3" => clone3_flags(listener, asked),
             _ => None,
         };
-        let on = match sysno.name() {
-            "read" | "readv" | "recvfrom" | "recvmsg" | "write" | "writev" | "sendto"
-            | "sendmsg" | "close" => self.descriptor(listener, asked),
-            _ => Open::Other,
-        };
+        let is_on_one = [RECEIVE, SEND, CLOSE].iter().any(|names| names.contains(&sysno.name()));
+        let on = if is_on_one { self.descriptor(listener, asked) } else { Open::Other };
         Call { tid, sysno, args, on, flags, errno: 0 }
     }
 
     /// What the descriptor is of that is a call's first argument.
     fn descriptor(&self, listener: &OwnedFd, asked: &seccomp_notif) -> Open {
-        let link = watch::link(asked.pid, asked.data.args[0] as c_int);
+        let (tid, fd) = (asked.pid, asked.data.args[0] as c_int);
+        let on = match watch::link(tid, fd) {
+            Ok(link) => {
+                watch::socket_in(&link).map_or(Open::Other, |inode| self.socket(tid, fd, inode))
+            }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Open::Hidden,
+            Err(_) => Open::Other,
+        };
         // Only as long as it waits, the id is its own.
-        match (link, seccomp_notif_id_valid(listener, asked.id)) {
-            (Ok(link), Ok(())) => watch::socket_in(&link).map_or(Open::Other, |inode| {
-                Open::Socket { inode, port: self.port(asked.pid, inode) }
-            }),
-            (Err(error), Ok(())) if error.kind() == ErrorKind::PermissionDenied => Open::Hidden,
-            _ => Open::Other,
-        }
+        seccomp_notif_id_valid(listener, asked.id).map_or(Open::Other, |()| on)
     }
 
-    /// The own port of a connection of TCP: what it has been is remembered, as a socket that is reset is in no table.
-    fn port(&self, tid: u32, inode: u32) -> Option<u16> {
+    /// A socket, and its port, which stays what it is: it is asked once.
+    fn socket(&self, tid: u32, fd: c_int, inode: u32) -> Open {
         let mut ports = self.ports.borrow_mut();
-        let known = ports.get(&inode).copied();
-        known.or_else(|| {
-            let port = watch::connection_port(tid, inode)?;
-            ports.insert(inode, port);
-            Some(port)
-        })
+        if let Some(&port) = ports.get(&inode) {
+            return Open::Socket { inode, port: Some(port) };
+        }
+        match port(tid, fd) {
+            Ok(port) => {
+                ports.extend(port.map(|port| (inode, port)));
+                Open::Socket { inode, port }
+            }
+            Err(error) if error.errno() == EPERM => Open::Hidden,
+            Err(_) => Open::Other,
+        }
     }
+}
+
+/// The own port of a connection of TCP that a task has, which a socket that has been reset keeps; in the kernel's tables it is
+/// not, and these are long.
+fn port(tid: u32, fd: c_int) -> Result<Option<u16>> {
+    // A thread has no pidfd before Linux 6.9.
+    let pid = watch::status(tid, "Tgid").and_then(|pid| pid.parse().ok()).unwrap_or(tid as c_int);
+    let socket = pidfd_getfd(&pidfd_open(pid, 0)?, fd, 0)?;
+    let option = |name| getsockopt::<c_int>(&socket, SOL_SOCKET, name);
+    if option(SO_PROTOCOL)? != IPPROTO_TCP || option(SO_ACCEPTCONN)? != 0 {
+        return Ok(None);
+    }
+    Ok(from_c(&getsockname(&socket)?).map(|own| own.port()))
 }
 
 /// The first eight bytes of a `struct clone_args`.

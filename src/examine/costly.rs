@@ -190,7 +190,7 @@ fn overtaking(
         let meter = Meter::of(&server.processes());
         let part = heavy.alone / PARTS * (first.len() as u32 + 1);
         let mut rested = 0;
-        server.until_within(heavy.alone / 8, || {
+        server.until_within(heavy.alone, || {
             rested += u32::from(server.is_at_rest());
             let spent = meter.spent(&server.processes());
             Ok(spent >= part || rested >= 40 || client.is_told()?)

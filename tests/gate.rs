@@ -142,12 +142,14 @@ fn a_close_that_fails() {
     for design in DESIGNS {
         for errno in [EINTR, EIO] {
             let (server, tap) = serve(design);
-            tap.arm(next(&["close"], errno)).expect("armed");
+            let only = Only { port: Some(server.addr.port()), ..Only::default() };
+            tap.arm(Fault { only, ..next(&["close"], errno) }).expect("armed");
             let mut client = half_asked(server.addr);
             // It was not read to its end by some, who reset it.
             let mut answer = Vec::new();
             let _ = client.read_to_end(&mut answer);
-            assert!(answer.starts_with(b"55"), "{design}");
+            assert!(answer.starts_with(b"55"), "{design}: {answer:?}");
+            assert_eq!(tap.until_fired(Deadline::NEVER), Ok(true), "{design}");
         }
     }
 }

@@ -44,6 +44,7 @@ use sockets::{Door, doors, reached};
 pub use sockets::{Reached, free_port, is_accepted, is_at, is_end, is_whole, own_ip};
 use waiting::LOOK;
 pub use waiting::{heed_end_of_input, heed_interrupts, until, wait_for};
+use watch::Task;
 
 /// A running command, in a session of its own, which a process of ours keeps.
 pub struct Subject {
@@ -58,6 +59,8 @@ pub struct Subject {
     ended: Option<ExitStatus>,
     /// Where that process is a super-server that hands its socket over, those that it has started.
     ends: Option<Rc<Ends>>,
+    /// Where it is behind a gate, who answers there.
+    supervisor: Option<Task>,
 }
 
 /// How a process has ended.
@@ -253,7 +256,7 @@ impl Subject {
         };
         let (status, told) =
             pipe2(OFlag::O_CLOEXEC).map_err(|errno| Error::new("pipe2", errno as i32))?;
-        let own = isolation.clone();
+        let (own, supervisor) = (isolation.clone(), gate.as_ref().map(Gate::supervisor));
         let enter = move || {
             let_signals_in()?;
             // SAFETY: this is between fork and exec, where nothing else is to be done.
@@ -271,7 +274,7 @@ impl Subject {
         let said = listen(&mut keeper);
         let above = cell::above(isolation);
         let pid = tree(keeper.id()).get(above).copied().unwrap_or(0);
-        Ok(Self { keeper, said, pid, above, status, ended: None, ends })
+        Ok(Self { keeper, said, pid, above, status, ended: None, ends, supervisor })
     }
 
     /// The process id of the command; 0 if it had ended before anybody could learn it, or a super-server hands its
@@ -361,7 +364,7 @@ impl Subject {
     }
 
     /// Waits until it listens, or has a UDP socket with a port, and rests; of several ports the one that is wanted. The time
-    /// that it waits for a CPU which others have does not count, up to nine times the patience.
+    /// that it waits for a CPU which others have, or whoever answers at its gate, does not count, up to nine times the patience.
     ///
     /// # Errors
     ///
@@ -379,9 +382,11 @@ impl Subject {
             elsewhere = if has_ended { None } else { reached(&everybody, wanted.port)? };
             let is_it = |found: &Reached| !wanted.is_sure || found.addr.port() == wanted.port;
             let (found, time) = (elsewhere.filter(is_it), begun.elapsed());
-            let is_late =
-                time >= patience && time >= patience + watch::starved(watch::tasks(&everybody));
-            let is_over = found.is_some() || has_ended || is_late;
+            let is_late = || {
+                let tasks = watch::tasks(&everybody);
+                time >= patience + watch::starved(tasks) + watch::starved(self.supervisor)
+            };
+            let is_over = found.is_some() || has_ended || time >= patience && is_late();
             Ok(is_over.then_some(found))
         })?;
         let mut found = found.flatten();
@@ -414,7 +419,7 @@ impl Subject {
 
     /// Whether every task of it sleeps in a call, or is stopped, or has ended.
     pub fn is_at_rest(&self) -> bool {
-        watch::tasks(&self.everybody()).iter().all(watch::Task::sleeps)
+        watch::tasks(&self.everybody()).iter().all(Task::sleeps)
     }
 
     /// Waits until every task of it sleeps in a call, or is stopped, or has ended, at three looks in a row, and

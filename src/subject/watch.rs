@@ -322,7 +322,7 @@ pub fn cpu_of(task: Task) -> Duration {
 }
 
 /// For how long that of some tasks has waited for a CPU that has done so for longest; no time where the kernel does not tell.
-pub fn starved(tasks: Vec<Task>) -> Duration {
+pub fn starved(tasks: impl IntoIterator<Item = Task>) -> Duration {
     tasks.into_iter().map(|task| scheduled(task).waited).max().unwrap_or_default()
 }
 

@@ -25,7 +25,7 @@ use std::ffi::{c_int, c_long};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::linux::eventfd::{EFD_CLOEXEC, EFD_NONBLOCK, eventfd};
 use crate::linux::prctl::{PR_SET_NO_NEW_PRIVS, prctl};
@@ -36,7 +36,7 @@ use crate::posix::poll::{POLLIN, pollfd};
 use crate::posix::sys_socket::{AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socketpair};
 use crate::posix::unistd::{read, write};
 
-use crate::subject::wait_for;
+use crate::subject::{wait_for, watch::Task};
 pub use call::{CLOSE, Call, Fault, Log, Only, Open, RECEIVE, SEND, Sysno};
 use supervisor::Supervisor;
 
@@ -97,6 +97,8 @@ struct Shared {
     settled: OwnedFd,
     /// Readable once the fault has fired, or nobody is left who could make it fire.
     fired: OwnedFd,
+    /// The thread that answers.
+    supervisor: OnceLock<u32>,
 }
 
 impl Shared {
@@ -115,6 +117,7 @@ pub struct Gate {
     program: Vec<sock_filter>,
     pass: u64,
     door: OwnedFd,
+    supervisor: Task,
 }
 
 impl Gate {
@@ -138,7 +141,7 @@ impl Gate {
         let numbers: Vec<c_long> = calls.iter().map(|call| call.0).collect();
         let pass = RandomState::new().hash_one(0);
         let program = notify_program(&numbers, pass);
-        let shared = Arc::new(Shared { state, calls, settled, fired });
+        let shared = Arc::new(Shared { state, calls, settled, fired, supervisor: OnceLock::new() });
         let listeners = Vec::new();
         let (shared_too, door) = (shared.clone(), Some(outside));
         let ports = RefCell::default();
@@ -146,7 +149,14 @@ impl Gate {
         std::thread::Builder::new().name("gate".into()).spawn(move || supervisor.run()).map_err(
             |error| Error::new("pthread_create", error.raw_os_error().unwrap_or(EAGAIN)),
         )?;
-        Ok((Self { program, pass, door: inside }, Tap { shared }))
+        let tid = *shared.supervisor.wait();
+        let supervisor = Task { pid: std::process::id(), tid };
+        Ok((Self { program, pass, door: inside, supervisor }, Tap { shared }))
+    }
+
+    /// Who answers, and holds everybody up who is behind the gate as long as he has no CPU.
+    pub const fn supervisor(&self) -> Task {
+        self.supervisor
     }
 
     /// Puts this thread behind the gate, and all that it makes or executes: the last thing to do before

@@ -9,6 +9,8 @@ use std::io::{ErrorKind, IoSliceMut};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use nix::unistd::gettid;
+
 use super::{CLOSE, Call, Open, RECEIVE, SEND, Shared, Sysno, signal};
 use crate::linux::pidfd::{pidfd_getfd, pidfd_open};
 use crate::linux::seccomp_notify::*;
@@ -38,6 +40,7 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     pub(super) fn run(mut self) {
+        self.shared.supervisor.get_or_init(|| gettid().as_raw() as u32);
         while self.door.is_some() || !self.listeners.is_empty() {
             let both = self.listeners.iter().chain(&self.door);
             let mut fds: Vec<pollfd> = both.map(|fd| pollfd::new(fd, POLLIN)).collect();

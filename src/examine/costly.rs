@@ -7,6 +7,7 @@ use super::client::{Client, End};
 use super::protocol::{Heavy, Protocol};
 use super::server::{Probe, Server};
 use crate::net::Deadline;
+use crate::subject::account::Account;
 use crate::subject::watch::Meter;
 
 /// A request that takes the server about a second, alone.
@@ -18,6 +19,15 @@ pub struct Heaviness {
     pub name: String,
     /// How long it takes alone.
     pub alone: Duration,
+    /// The CPU time that it was seen to cost, which a busy machine does not add to.
+    pub cpu: Duration,
+}
+
+impl Heaviness {
+    /// Whether it is computed: some only take time.
+    pub fn is_computed(&self) -> bool {
+        self.cpu >= COSTLY / 2
+    }
 }
 
 /// The largest Fibonacci number that is asked for: a lecture's server need not go further.
@@ -34,13 +44,26 @@ pub(super) fn least(protocol: &Protocol) -> Vec<u8> {
     }
 }
 
-/// How long a request takes, if it is answered.
-fn time(server: &Server, request: &[u8]) -> Result<Option<Duration>, Trouble> {
+/// What a request has cost: how long it took, and how much of the CPU.
+struct Cost {
+    time: Duration,
+    cpu: Duration,
+}
+
+/// What a request costs, if it is answered.
+fn cost(server: &Server, request: &[u8]) -> Result<Option<Cost>, Trouble> {
+    let patience = server.patience.max(Duration::from_secs(10));
     let mut client = server.connect()?;
+    let mut account = Account::of(&server.processes());
     let begun = Instant::now();
     client.send(request)?;
     let is_answered = loop {
-        match client.hear(server.patience.max(Duration::from_secs(10)))? {
+        // Whoever is started for one client may be gone once that is answered.
+        server.until_within(patience, || {
+            account.look(&server.processes());
+            client.is_told()
+        })?;
+        match client.hear(Duration::ZERO)? {
             Some(answer) if answer.bytes.first().is_some_and(u8::is_ascii_digit) => break true,
             Some(answer) if !answer.bytes.is_empty() && !server.protocol.is_fibonacci => {
                 break true;
@@ -49,7 +72,8 @@ fn time(server: &Server, request: &[u8]) -> Result<Option<Duration>, Trouble> {
             _ => break false,
         }
     };
-    Ok(is_answered.then(|| begun.elapsed()))
+    let (time, cpu) = (begun.elapsed(), account.demand().cpu);
+    Ok(is_answered.then_some(Cost { time, cpu }))
 }
 
 /// So often a costly request has to take long, and something is tried that a busy machine may spoil.
@@ -60,8 +84,8 @@ const TIMES: usize = 6;
 pub(super) fn outweighs(server: &Server, heavy: &Heaviness) -> Result<bool, Trouble> {
     for _ in 0..TIMES {
         let (costly, cheap) =
-            (time(server, &heavy.request)?, time(server, &server.protocol.request)?);
-        if costly.zip(cheap).is_none_or(|(costly, cheap)| costly < cheap * 2) {
+            (cost(server, &heavy.request)?, cost(server, &server.protocol.request)?);
+        if costly.zip(cheap).is_none_or(|(costly, cheap)| costly.time < cheap.time * 2) {
             return Ok(false);
         }
     }
@@ -84,8 +108,9 @@ pub(super) fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
     // A busy machine may have made a cheap one look costly.
     for _ in 0..TIMES {
         if (COSTLY..ENOUGH).contains(&heavy.alone) {
-            let Some(alone) = time(server, &heavy.request)? else { return Ok(None) };
-            heavy.alone = heavy.alone.min(alone);
+            let Some(Cost { time, cpu }) = cost(server, &heavy.request)? else { return Ok(None) };
+            heavy.alone = heavy.alone.min(time);
+            heavy.cpu = heavy.cpu.max(cpu);
         }
     }
     Ok((heavy.alone >= COSTLY).then_some(heavy))
@@ -94,8 +119,10 @@ pub(super) fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
 /// The one that was given.
 fn given(server: &Server, request: &[u8]) -> Result<Heaviness, Trouble> {
     let name = super::log::quoted(request);
-    match time(server, request)? {
-        Some(alone) => Ok(Heaviness { request: request.to_vec(), name, alone }),
+    match cost(server, request)? {
+        Some(Cost { time, cpu }) => {
+            Ok(Heaviness { request: request.to_vec(), name, alone: time, cpu })
+        }
         None => Err(Trouble::Broken(format!("the request of --heavy, {name}, is not answered"))),
     }
 }
@@ -106,8 +133,8 @@ fn number(server: &Server) -> Result<Option<Heaviness>, Trouble> {
     let mut n = LEAST;
     while n <= LARGEST {
         let request = format!("{n}\n").into_bytes();
-        let Some(alone) = time(server, &request)? else { break };
-        best = Some(Heaviness { request, name: format!("fib({n})"), alone });
+        let Some(Cost { time: alone, cpu }) = cost(server, &request)? else { break };
+        best = Some(Heaviness { request, name: format!("fib({n})"), alone, cpu });
         if alone >= ENOUGH || n == LARGEST {
             break;
         }
@@ -126,6 +153,7 @@ fn number(server: &Server) -> Result<Option<Heaviness>, Trouble> {
 pub(super) fn quarter(heavy: &Heaviness) -> Heaviness {
     // Three steps of Fibonacci's are a factor of 4.2.
     const STEPS: u32 = 3;
+    const FACTOR: f64 = 4.2;
     let number =
         std::str::from_utf8(&heavy.request).ok().and_then(|n| n.trim().parse::<u32>().ok());
     match number {
@@ -136,7 +164,8 @@ pub(super) fn quarter(heavy: &Heaviness) -> Heaviness {
             Heaviness {
                 request: format!("{n}\n").into_bytes(),
                 name: format!("fib({n})"),
-                alone: heavy.alone.div_f64(4.2),
+                alone: heavy.alone.div_f64(FACTOR),
+                cpu: heavy.cpu.div_f64(FACTOR),
             }
         }
         _ => heavy.clone(),
@@ -146,8 +175,8 @@ pub(super) fn quarter(heavy: &Heaviness) -> Heaviness {
 /// Whoever has computed one of so many parts of a costly request is busy with it.
 const PARTS: u32 = 25;
 
-/// How many of some cheap requests wait for costly ones that came before: the order of the answers tells. `None` if a
-/// costly one was answered before the cheap ones came, each time.
+/// How many of some cheap requests wait for costly ones that came before: the order of the answers tells, and whether much
+/// was still to be computed. `None` if a costly one was answered before the cheap ones came, each time.
 ///
 /// # Errors
 ///
@@ -185,12 +214,12 @@ fn overtaking(
             )));
         }
         // Between reading and computing others may still come first, at a lock for instance. It has begun once each that
-        // computes has got its part of the CPU; where others have the CPU, that takes a part of the time; and one that only
-        // waits for something never computes.
+        // computes has got its part of the CPU, however long others have it; and one that only waits for something never
+        // computes.
         let meter = Meter::of(&server.processes());
         let part = heavy.alone / PARTS * (first.len() as u32 + 1);
         let mut rested = 0;
-        server.until_within(heavy.alone, || {
+        server.until_within(server.patience + heavy.alone * 20, || {
             rested += u32::from(server.is_at_rest());
             let spent = meter.spent(&server.processes());
             Ok(spent >= part || rested >= 40 || client.is_told()?)
@@ -210,30 +239,42 @@ fn overtaking(
         return Ok(None);
     }
     let end = Deadline::after(server.patience + heavy.alone * 20);
+    // Between a computation's end and its answer others may come first, who have waited until then: on a busy machine that is
+    // a long time, in which next to nothing is computed.
+    let rest = if heavy.is_computed() { heavy.cpu / 10 } else { Duration::ZERO };
+    let mut account = Account::of(&server.processes());
+    // What had been computed when they were answered.
+    let mut answered: Vec<Duration> = Vec::new();
     loop {
         // Looked at in this order: whoever is told before one that is not told after that was the first.
         let told = probes.iter().map(Client::is_told).collect::<Result<Vec<_>, _>>()?;
         let is_over = is_any_told()?;
+        account.look(&server.processes());
+        let computed = account.demand().cpu;
         let mut waiting = Vec::new();
         for (mut probe, is_told) in probes.into_iter().zip(told) {
             if is_over || !is_told {
                 waiting.push(probe);
-            } else if !server.protocol.is_right(&probe.take()?.bytes) {
+                continue;
+            }
+            if !server.protocol.is_right(&probe.take()?.bytes) {
                 let outcome = server.outcome(&mut probe)?;
                 if outcome != Probe::Right {
                     let what = format!("beside a costly request a good one is {}", outcome.words());
                     return Err(Trouble::Broken(what));
                 }
             }
+            answered.push(computed);
         }
+        let late = answered.iter().filter(|&&then| computed.saturating_sub(then) < rest).count();
         if is_over {
             for client in first.iter_mut().chain(&mut waiting) {
                 client.take()?;
             }
-            return Ok(Some(waiting.len()));
+            return Ok(Some(waiting.len() + late));
         }
         probes = waiting;
-        if probes.is_empty() {
+        if probes.is_empty() && late == 0 {
             return Ok(Some(0));
         }
         if end.is_over() {

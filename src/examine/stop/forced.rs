@@ -3,6 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 
 use super::settled;
+use crate::examine::costly::Heaviness;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::signal::SIGTERM;
 use crate::report::Verdict;
@@ -38,7 +39,14 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     server.signal(SIGTERM)?;
     // Long enough for one that ends at once, short enough that nothing is computed by then.
     let moment = heavy.map_or(server.patience / 10, |heavy| heavy.alone / 4);
-    if let Some(status) = server.until_ended(moment)? {
+    let computed = heavy.filter(|heavy| heavy.is_computed());
+    let mut account = Account::of(&server.processes());
+    server.until_within(moment, || {
+        account.look(&server.processes());
+        let is_much = |heavy: &Heaviness| account.demand().cpu >= heavy.cpu / 4;
+        Ok(server.ended().is_some() || computed.is_some_and(is_much))
+    })?;
+    if let Some(status) = server.ended() {
         return Ok(Outcome::pass("it ends at the first signal already").with(status.to_string()));
     }
     let mut account = Account::of(&server.processes());
@@ -63,18 +71,15 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(Outcome::new(Verdict::Info, what).with(line).with(status.to_string()));
     }
     let by_signal = status.status().and_then(|status| status.signal()) == Some(SIGTERM);
-    let demand = account.demand();
-    // A third of a request is no tidying up, and most of it was still to be computed. Waiting for a CPU counts, as it does in
-    // the time that the request takes alone.
-    Ok(match heavy {
-        Some(heavy) if !by_signal && demand.computing >= heavy.alone / 3 => {
+    let spent = account.demand().cpu;
+    // A third of a request is no tidying up, and most of it was still to be computed.
+    Ok(match computed {
+        Some(heavy) if !by_signal && spent >= heavy.cpu / 3 => {
             let what = "it ends once it has computed, and does not answer; the second signal hastens nothing";
             let spent = format!(
-                "{:.2} s of CPU time and {:.2} s of waiting for a CPU from the second signal to its end; the request takes {:.2} s \
-                 alone",
-                demand.cpu.as_secs_f64(),
-                demand.waited.as_secs_f64(),
-                heavy.alone.as_secs_f64(),
+                "{:.2} s of CPU time from the second signal to its end; the whole request costs {:.2} s",
+                spent.as_secs_f64(),
+                heavy.cpu.as_secs_f64(),
             );
             Outcome::new(Verdict::Info, what).with(spent)
         }

@@ -10,7 +10,7 @@ pub(in crate::examine) const CHECK: Check = Check {
     name: "costly request",
     does: "sends a request that takes about a second, and then a cheap one with another client; where there is a pool, as many \
            costly ones as it has workers, or one, and silent clients for the others if they are many",
-    sees: "the order of the answers: the cheap one is first unless it has to wait",
+    sees: "the order of the answers: the cheap one is first, with the costly one still to be computed, unless it has to wait",
     matters: "one client that asks for much keeps everybody else from being served",
     remedy: "compute in processes or threads that the loop, or the accepting one, does not wait for",
     source: "slide 'select server'; UNIX Network Programming 30.1",

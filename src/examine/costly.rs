@@ -203,6 +203,7 @@ fn overtaking(
     costly: usize,
     cheap: usize,
 ) -> Result<Option<usize>, Trouble> {
+    let patience = server.patience + heavy.alone * 20;
     let mut first: Vec<Client> = Vec::new();
     for _ in 0..costly {
         let client = server.connect()?;
@@ -219,11 +220,15 @@ fn overtaking(
         let meter = Meter::of(&server.processes());
         let part = heavy.alone / PARTS * (first.len() as u32 + 1);
         let mut rested = 0;
-        server.until_within(server.patience + heavy.alone * 20, || {
+        let is_begun = server.until_within(patience, || {
             rested += u32::from(server.is_at_rest());
             let spent = meter.spent(&server.processes());
             Ok(spent >= part || rested >= 40 || client.is_told()?)
         })?;
+        if !is_begun {
+            let what = format!("the costly request of {} is read, and never begun", client.name());
+            return Err(Trouble::Broken(what));
+        }
         first.push(client);
     }
     let mut probes = Vec::new();
@@ -238,7 +243,7 @@ fn overtaking(
     if is_any_told()? {
         return Ok(None);
     }
-    let end = Deadline::after(server.patience + heavy.alone * 20);
+    let end = Deadline::after(patience);
     // Between a computation's end and its answer others may come first, who have waited until then: on a busy machine that is
     // a long time, in which next to nothing is computed.
     let rest = if heavy.is_computed() { heavy.cpu / 10 } else { Duration::ZERO };

@@ -8,7 +8,7 @@ use super::protocol::{Heavy, Protocol};
 use super::server::{Probe, Server};
 use crate::net::Deadline;
 use crate::subject::account::Account;
-use crate::subject::watch::Meter;
+use crate::subject::watch::{self, Meter, Task};
 
 /// A request that takes the server about a second, alone.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +26,12 @@ pub struct Heaviness {
 impl Heaviness {
     /// Whether it is computed: some only take time.
     pub fn is_computed(&self) -> bool {
-        self.cpu >= COSTLY / 2
+        is_computed(self.cpu)
+    }
+
+    /// What has been spent once it is begun: of the CPU where it is computed, since beside others it takes far longer.
+    fn part(&self) -> Duration {
+        if self.is_computed() { self.cpu / PARTS } else { self.alone / PARTS }
     }
 }
 
@@ -44,10 +49,39 @@ pub(super) fn least(protocol: &Protocol) -> Vec<u8> {
     }
 }
 
-/// What a request has cost: how long it took, and how much of the CPU.
+/// What a request has cost.
 struct Cost {
+    /// How long it took.
     time: Duration,
+    /// For how long of that nothing was seen: the examiner had no CPU.
+    unseen: Duration,
+    /// The CPU time that it was seen to take.
     cpu: Duration,
+}
+
+impl Cost {
+    /// How long it takes alone, or so. Beside others it takes many times that, and up to twice is near enough.
+    fn alone(&self) -> Duration {
+        if is_computed(self.cpu) {
+            self.time.min(self.cpu * 2)
+        } else {
+            self.time.saturating_sub(self.unseen)
+        }
+    }
+
+    /// What is known of a request that has been asked twice.
+    fn and(&self, again: &Self) -> Self {
+        Self {
+            time: self.time.min(again.time),
+            unseen: self.unseen.min(again.unseen),
+            cpu: self.cpu.max(again.cpu),
+        }
+    }
+}
+
+/// Whether so much CPU time is more than any request takes to be received and answered.
+fn is_computed(cpu: Duration) -> bool {
+    cpu >= COSTLY / 2
 }
 
 /// What a request costs, if it is answered.
@@ -55,13 +89,16 @@ fn cost(server: &Server, request: &[u8]) -> Result<Option<Cost>, Trouble> {
     let patience = server.patience.max(Duration::from_secs(10));
     let mut client = server.connect()?;
     let mut account = Account::of(&server.processes());
-    let begun = Instant::now();
+    let starved = || watch::starved([Task::mine()]);
+    let (begun, before) = (Instant::now(), starved());
     client.send(request)?;
     let is_answered = loop {
         // Whoever is started for one client may be gone once that is answered.
-        server.until_within(patience, || {
+        server.until_within(patience * 3, || {
             account.look(&server.processes());
-            client.is_told()
+            // Nor has it had its time while others had the CPU.
+            let waited = account.demand().waited;
+            Ok(client.is_told()? || begun.elapsed().saturating_sub(waited) >= patience)
         })?;
         match client.hear(Duration::ZERO)? {
             Some(answer) if answer.bytes.first().is_some_and(u8::is_ascii_digit) => break true,
@@ -73,7 +110,8 @@ fn cost(server: &Server, request: &[u8]) -> Result<Option<Cost>, Trouble> {
         }
     };
     let (time, cpu) = (begun.elapsed(), account.demand().cpu);
-    Ok(is_answered.then_some(Cost { time, cpu }))
+    let unseen = starved().saturating_sub(before);
+    Ok(is_answered.then_some(Cost { time, unseen, cpu }))
 }
 
 /// So often a costly request has to take long, and something is tried that a busy machine may spoil.
@@ -108,7 +146,9 @@ pub(super) fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
     // A busy machine may have made a cheap one look costly.
     for _ in 0..TIMES {
         if (COSTLY..ENOUGH).contains(&heavy.alone) {
-            let Some(Cost { time, cpu }) = cost(server, &heavy.request)? else { return Ok(None) };
+            let Some(Cost { time, cpu, .. }) = cost(server, &heavy.request)? else {
+                return Ok(None);
+            };
             heavy.alone = heavy.alone.min(time);
             heavy.cpu = heavy.cpu.max(cpu);
         }
@@ -120,7 +160,7 @@ pub(super) fn weigh(server: &Server) -> Result<Option<Heaviness>, Trouble> {
 fn given(server: &Server, request: &[u8]) -> Result<Heaviness, Trouble> {
     let name = super::log::quoted(request);
     match cost(server, request)? {
-        Some(Cost { time, cpu }) => {
+        Some(Cost { time, cpu, .. }) => {
             Ok(Heaviness { request: request.to_vec(), name, alone: time, cpu })
         }
         None => Err(Trouble::Broken(format!("the request of --heavy, {name}, is not answered"))),
@@ -133,8 +173,15 @@ fn number(server: &Server) -> Result<Option<Heaviness>, Trouble> {
     let mut n = LEAST;
     while n <= LARGEST {
         let request = format!("{n}\n").into_bytes();
-        let Some(Cost { time: alone, cpu }) = cost(server, &request)? else { break };
-        best = Some(Heaviness { request, name: format!("fib({n})"), alone, cpu });
+        let Some(mut seen) = cost(server, &request)? else { break };
+        if seen.alone() >= ENOUGH && !is_computed(seen.cpu) {
+            // The server may have waited for a CPU, and hardly used it.
+            let Some(again) = cost(server, &request)? else { break };
+            seen = seen.and(&again);
+        }
+        let alone = seen.alone();
+        best =
+            Some(Heaviness { request, name: format!("fib({n})"), alone: seen.time, cpu: seen.cpu });
         if alone >= ENOUGH || n == LARGEST {
             break;
         }
@@ -176,7 +223,7 @@ pub(super) fn quarter(heavy: &Heaviness) -> Heaviness {
 const PARTS: u32 = 25;
 
 /// How many of some cheap requests wait for costly ones that came before: the order of the answers tells, and whether much
-/// was still to be computed. `None` if a costly one was answered before the cheap ones came, each time.
+/// was still to be computed. `None` if that could not be seen, each time.
 ///
 /// # Errors
 ///
@@ -196,7 +243,8 @@ pub(super) fn waiting(
     Ok(None)
 }
 
-/// The same once; `None` if a costly request was answered before the cheap ones came.
+/// The same once; `None` if a costly request was answered before the cheap ones came, or was mostly computed while nobody
+/// looked.
 fn overtaking(
     server: &Server,
     heavy: &Heaviness,
@@ -208,7 +256,8 @@ fn overtaking(
     for _ in 0..costly {
         let client = server.connect()?;
         client.send(&heavy.request)?;
-        if !server.until(|| Ok(server.has_read(&client)? || client.is_told()?))? {
+        let is_taken = || Ok(server.has_read(&client)? || client.is_told()?);
+        if !server.until_within(patience, is_taken)? {
             return Err(Trouble::Broken(format!(
                 "the costly request of {} is never read",
                 client.name()
@@ -218,7 +267,7 @@ fn overtaking(
         // computes has got its part of the CPU, however long others have it; and one that only waits for something never
         // computes.
         let meter = Meter::of(&server.processes());
-        let part = heavy.alone / PARTS * (first.len() as u32 + 1);
+        let part = heavy.part() * (first.len() as u32 + 1);
         let mut rested = 0;
         let is_begun = server.until_within(patience, || {
             rested += u32::from(server.is_at_rest());
@@ -250,12 +299,18 @@ fn overtaking(
     let mut account = Account::of(&server.processes());
     // What had been computed when they were answered.
     let mut answered: Vec<Duration> = Vec::new();
+    let mut before = Duration::ZERO;
     loop {
         // Looked at in this order: whoever is told before one that is not told after that was the first.
         let told = probes.iter().map(Client::is_told).collect::<Result<Vec<_>, _>>()?;
         let is_over = is_any_told()?;
         account.look(&server.processes());
         let computed = account.demand().cpu;
+        let unseen = computed.saturating_sub(before);
+        if is_over && told.contains(&true) && heavy.is_computed() && unseen > rest {
+            return Ok(None);
+        }
+        before = computed;
         let mut waiting = Vec::new();
         for (mut probe, is_told) in probes.into_iter().zip(told) {
             if is_over || !is_told {

@@ -87,6 +87,11 @@ impl fmt::Display for Call {
 }
 
 impl Task {
+    /// The thread that asks.
+    pub fn mine() -> Self {
+        Self { pid: std::process::id(), tid: nix::unistd::gettid().as_raw().cast_unsigned() }
+    }
+
     /// What it is doing at this moment.
     pub fn doing(&self) -> Doing {
         let text = match fs::read_to_string(format!("{}/syscall", self.path())) {

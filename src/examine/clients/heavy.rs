@@ -46,7 +46,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let is_by_chance = is_shared_out || design.kind.is_loop();
     let cheap = if has_workers && is_by_chance && design.workers > 1 { 16 } else { 1 };
     let Some(waited) = waiting(&server, heavy, costly, cheap)? else {
-        let what = "a costly request was answered before the cheap ones came";
+        let what =
+            "each time the costly request was answered too soon to see whether the cheap ones wait";
         return Err(Trouble::Broken(String::from(what)));
     };
     let (name, alone) = (&heavy.name, heavy.alone.as_secs_f64());

@@ -98,7 +98,7 @@ struct Shared {
     /// Readable once the fault has fired, or nobody is left who could make it fire.
     fired: OwnedFd,
     /// The thread that answers.
-    supervisor: OnceLock<u32>,
+    supervisor: OnceLock<Task>,
 }
 
 impl Shared {
@@ -149,8 +149,7 @@ impl Gate {
         std::thread::Builder::new().name("gate".into()).spawn(move || supervisor.run()).map_err(
             |error| Error::new("pthread_create", error.raw_os_error().unwrap_or(EAGAIN)),
         )?;
-        let tid = *shared.supervisor.wait();
-        let supervisor = Task { pid: std::process::id(), tid };
+        let supervisor = *shared.supervisor.wait();
         Ok((Self { program, pass, door: inside, supervisor }, Tap { shared }))
     }
 

@@ -9,8 +9,6 @@ use std::io::{ErrorKind, IoSliceMut};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use nix::unistd::gettid;
-
 use super::{CLOSE, Call, Open, RECEIVE, SEND, Shared, Sysno, signal};
 use crate::linux::pidfd::{pidfd_getfd, pidfd_open};
 use crate::linux::seccomp_notify::*;
@@ -23,7 +21,7 @@ use crate::posix::sys_socket::{
     CMSG_SPACE, MSG_CMSG_CLOEXEC, SO_ACCEPTCONN, SO_PROTOCOL, SOL_SOCKET, getsockname, getsockopt,
     recvmsg,
 };
-use crate::subject::watch;
+use crate::subject::watch::{self, Task};
 
 /// Who answers, in a thread of its own that ends with the last process behind the gate.
 pub(super) struct Supervisor {
@@ -40,7 +38,7 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     pub(super) fn run(mut self) {
-        self.shared.supervisor.get_or_init(|| gettid().as_raw() as u32);
+        self.shared.supervisor.get_or_init(Task::mine);
         while self.door.is_some() || !self.listeners.is_empty() {
             let both = self.listeners.iter().chain(&self.door);
             let mut fds: Vec<pollfd> = both.map(|fd| pollfd::new(fd, POLLIN)).collect();

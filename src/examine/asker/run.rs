@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::examine::Trouble;
 use crate::examine::log::Log;
-use crate::examine::server::{Sleep, scene, spinning};
+use crate::examine::server::{Sleep, TURN, scene, spinning};
 use crate::subject::limit::{Limit, limit};
-use crate::subject::watch::{self, Doing};
+use crate::subject::watch::{self, Doing, Meter};
 use crate::subject::{Subject, last_line, until};
 
 /// A running client.
@@ -102,6 +102,12 @@ impl Asker {
     /// Notes how it is, ends it if it has not ended, and gathers what it wrote.
     pub(super) fn over(self, asked: usize) -> Result<Run, Trouble> {
         let mut run = Run { asked, patience: self.patience, ..Run::default() };
+        // Its own time limit may have passed just now, and others have the CPU.
+        let meter = Meter::of(&self.processes());
+        until(self.patience, || {
+            let has_run = self.is_at_rest() || meter.spent(&self.processes()) >= TURN;
+            Ok((has_run || self.ended().is_some()).then_some(()))
+        })?;
         run.status = self.ended();
         match run.status {
             Some(status) => self.log.say(format!("the client ends: {status}")),

@@ -6,7 +6,7 @@ use super::Server;
 use crate::examine::Trouble;
 use crate::examine::client::{Answer, Client, End};
 use crate::subject::limit::Naps;
-use crate::subject::watch::{self, Task};
+use crate::subject::watch::{self, Meter, Task};
 use crate::subject::{Ending, until};
 
 /// What came first.
@@ -23,6 +23,9 @@ pub enum Came {
 const STUCK: Duration = Duration::from_millis(400);
 /// And how often in a row it has to be seen asleep: a machine that is busy elsewhere may let few looks happen.
 pub(super) const LOOKS: u32 = 60;
+
+/// Whoever runs has had a chance to go on once he has had so much CPU time.
+pub(in crate::examine) const TURN: Duration = Duration::from_millis(200);
 
 /// For how long one that never sleeps is waited for.
 pub(in crate::examine) const IN_VAIN: Duration = Duration::from_millis(100);
@@ -69,13 +72,24 @@ impl Server {
         Ok(until(patience, || Ok(self.ended()))?)
     }
 
-    /// Waits until something is so; false once the patience is over.
+    /// Waits until something is so; false once the patience is over, and who runs then has had a moment's CPU time: others
+    /// may have had it until then.
     ///
     /// # Errors
     ///
     /// Those of looking.
-    pub fn until(&self, is_so: impl FnMut() -> Result<bool, Trouble>) -> Result<bool, Trouble> {
-        self.until_within(self.patience, is_so)
+    pub fn until(&self, mut is_so: impl FnMut() -> Result<bool, Trouble>) -> Result<bool, Trouble> {
+        if self.until_within(self.patience, &mut is_so)? {
+            return Ok(true);
+        }
+        let meter = Meter::of(&self.processes());
+        let mut is_found = false;
+        self.until_within(self.patience, || {
+            is_found = is_so()?;
+            let has_run = self.is_at_rest() || meter.spent(&self.processes()) >= TURN;
+            Ok(is_found || has_run)
+        })?;
+        Ok(is_found)
     }
 
     /// As [`until`](Self::until), with another patience.

@@ -89,7 +89,7 @@ fn cost(server: &Server, request: &[u8]) -> Result<Option<Cost>, Trouble> {
     let patience = server.patience.max(Duration::from_secs(10));
     let mut client = server.connect()?;
     let mut account = Account::of(&server.processes());
-    let starved = || watch::starved([Task::mine()]);
+    let starved = || watch::starved(Task::mine());
     let (begun, before) = (Instant::now(), starved());
     client.send(request)?;
     let is_answered = loop {

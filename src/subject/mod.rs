@@ -33,6 +33,7 @@ use crate::posix::poll::{POLLIN, pollfd};
 use crate::posix::signal::{SIG_SETMASK, SIGKILL, kill, sigemptyset, sigprocmask};
 use crate::posix::unistd::read;
 
+use account::Starvation;
 pub use cell::{Isolation, Limits};
 pub use ends::{End, Ends};
 use gate::Gate;
@@ -364,7 +365,8 @@ impl Subject {
     }
 
     /// Waits until it listens, or has a UDP socket with a port, and rests; of several ports the one that is wanted. The time
-    /// that it waits for a CPU which others have, or whoever answers at its gate, does not count, up to nine times the patience.
+    /// that it waits for a CPU or a disk which others have, or whoever answers at its gate or looks, does not count, up to nine
+    /// times the patience.
     ///
     /// # Errors
     ///
@@ -376,17 +378,16 @@ impl Subject {
         wanted: Wanted,
     ) -> Result<Reached, Trouble> {
         let (mut elsewhere, begun) = (None, Instant::now());
+        let mut starvation = Starvation::begin();
         let found = until(patience * 10, || {
             let has_ended = self.ended().is_some();
             let everybody = self.everybody();
             elsewhere = if has_ended { None } else { reached(&everybody, wanted.port)? };
             let is_it = |found: &Reached| !wanted.is_sure || found.addr.port() == wanted.port;
             let (found, time) = (elsewhere.filter(is_it), begun.elapsed());
-            let is_late = || {
-                let tasks = watch::tasks(&everybody);
-                time >= patience + watch::starved(tasks) + watch::starved(self.supervisor)
-            };
-            let is_over = found.is_some() || has_ended || time >= patience && is_late();
+            let gate = self.supervisor.map_or(Duration::ZERO, watch::starved);
+            let is_late = time >= patience + starvation.look(&everybody) + gate;
+            let is_over = found.is_some() || has_ended || is_late;
             Ok(is_over.then_some(found))
         })?;
         let mut found = found.flatten();

@@ -131,6 +131,12 @@ impl Task {
         state_in(&stat) == Some('R')
     }
 
+    /// Whether it would go on if the machine let it: it runs, or waits for a CPU or for a disk.
+    pub fn wants(&self) -> bool {
+        let stat = fs::read_to_string(format!("{}/stat", self.path())).unwrap_or_default();
+        matches!(state_in(&stat), Some('R' | 'D'))
+    }
+
     /// Whether it is there, and no zombie.
     pub fn lives(&self) -> bool {
         let stat = fs::read_to_string(format!("{}/stat", self.path())).unwrap_or_default();
@@ -326,9 +332,9 @@ pub fn cpu_of(task: Task) -> Duration {
     scheduled(task).cpu
 }
 
-/// For how long that of some tasks has waited for a CPU that has done so for longest; no time where the kernel does not tell.
-pub fn starved(tasks: impl IntoIterator<Item = Task>) -> Duration {
-    tasks.into_iter().map(|task| scheduled(task).waited).max().unwrap_or_default()
+/// For how long a task has waited for a CPU until now; no time where the kernel does not tell.
+pub fn starved(task: Task) -> Duration {
+    scheduled(task).waited
 }
 
 /// The CPU time of a task by the clock's ticks, a hundredth of a second each.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::examine::Trouble;
 use crate::examine::log::Log;
-use crate::examine::server::{Sleep, TURN, scene, spinning};
+use crate::examine::server::{Sleep, scene, spinning, turn};
 use crate::subject::limit::{Limit, limit};
-use crate::subject::watch::{self, Doing, Meter};
+use crate::subject::watch::{self, Doing};
 use crate::subject::{Subject, last_line, until};
 
 /// A running client.
@@ -99,15 +99,17 @@ impl Asker {
         found.unwrap_or(Ok(false))
     }
 
+    /// Lets it go on: its own time limit may have passed just now, and others have the CPU.
+    fn has_its_turn(&self) -> Result<(), Trouble> {
+        let has_run = turn(|| self.processes(), || self.is_at_rest());
+        until(self.patience, || Ok((has_run() || self.ended().is_some()).then_some(())))?;
+        Ok(())
+    }
+
     /// Notes how it is, ends it if it has not ended, and gathers what it wrote.
     pub(super) fn over(self, asked: usize) -> Result<Run, Trouble> {
+        self.has_its_turn()?;
         let mut run = Run { asked, patience: self.patience, ..Run::default() };
-        // Its own time limit may have passed just now, and others have the CPU.
-        let meter = Meter::of(&self.processes());
-        until(self.patience, || {
-            let has_run = self.is_at_rest() || meter.spent(&self.processes()) >= TURN;
-            Ok((has_run || self.ended().is_some()).then_some(()))
-        })?;
         run.status = self.ended();
         match run.status {
             Some(status) => self.log.say(format!("the client ends: {status}")),

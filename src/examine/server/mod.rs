@@ -21,7 +21,7 @@ use crate::subject::{Ending, Reached, Running, Subject};
 pub use health::Probe;
 pub(in crate::examine) use health::{scene, spinning};
 pub use waiting::Came;
-pub(in crate::examine) use waiting::{IN_VAIN, Sleep, TURN};
+pub(in crate::examine) use waiting::{IN_VAIN, Sleep, turn};
 
 /// What there is of the server.
 pub(super) enum Held {

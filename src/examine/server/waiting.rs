@@ -25,7 +25,16 @@ const STUCK: Duration = Duration::from_millis(400);
 pub(super) const LOOKS: u32 = 60;
 
 /// Whoever runs has had a chance to go on once he has had so much CPU time.
-pub(in crate::examine) const TURN: Duration = Duration::from_millis(200);
+const TURN: Duration = Duration::from_millis(200);
+
+/// What tells whether all rest, or those who run have had their turn from now on.
+pub(in crate::examine) fn turn(
+    processes: impl Fn() -> Vec<u32>,
+    is_at_rest: impl Fn() -> bool,
+) -> impl Fn() -> bool {
+    let meter = Meter::of(&processes());
+    move || is_at_rest() || meter.spent(&processes()) >= TURN
+}
 
 /// For how long one that never sleeps is waited for.
 pub(in crate::examine) const IN_VAIN: Duration = Duration::from_millis(100);
@@ -82,12 +91,11 @@ impl Server {
         if self.until_within(self.patience, &mut is_so)? {
             return Ok(true);
         }
-        let meter = Meter::of(&self.processes());
+        let has_run = turn(|| self.processes(), || self.is_at_rest());
         let mut is_found = false;
         self.until_within(self.patience, || {
             is_found = is_so()?;
-            let has_run = self.is_at_rest() || meter.spent(&self.processes()) >= TURN;
-            Ok(is_found || has_run)
+            Ok(is_found || has_run())
         })?;
         Ok(is_found)
     }

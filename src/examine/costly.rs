@@ -8,7 +8,7 @@ use super::protocol::{Heavy, Protocol};
 use super::server::{Probe, Server};
 use crate::net::Deadline;
 use crate::subject::account::Account;
-use crate::subject::watch::{self, Meter, Task};
+use crate::subject::watch::Meter;
 
 /// A request that takes the server about a second, alone.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,8 +53,8 @@ pub(super) fn least(protocol: &Protocol) -> Vec<u8> {
 struct Cost {
     /// How long it took.
     time: Duration,
-    /// For how long of that nothing was seen: the examiner had no CPU.
-    unseen: Duration,
+    /// For how long of that others kept the server, or the examiner, from going on.
+    kept: Duration,
     /// The CPU time that it was seen to take.
     cpu: Duration,
 }
@@ -65,16 +65,7 @@ impl Cost {
         if is_computed(self.cpu) {
             self.time.min(self.cpu * 2)
         } else {
-            self.time.saturating_sub(self.unseen)
-        }
-    }
-
-    /// What is known of a request that has been asked twice.
-    fn and(&self, again: &Self) -> Self {
-        Self {
-            time: self.time.min(again.time),
-            unseen: self.unseen.min(again.unseen),
-            cpu: self.cpu.max(again.cpu),
+            self.time.saturating_sub(self.kept)
         }
     }
 }
@@ -89,16 +80,13 @@ fn cost(server: &Server, request: &[u8]) -> Result<Option<Cost>, Trouble> {
     let patience = server.patience.max(Duration::from_secs(10));
     let mut client = server.connect()?;
     let mut account = Account::of(&server.processes());
-    let starved = || watch::starved(Task::mine());
-    let (begun, before) = (Instant::now(), starved());
+    let begun = Instant::now();
     client.send(request)?;
     let is_answered = loop {
         // Whoever is started for one client may be gone once that is answered.
         server.until_within(patience * 3, || {
             account.look(&server.processes());
-            // Nor has it had its time while others had the CPU.
-            let waited = account.demand().waited;
-            Ok(client.is_told()? || begun.elapsed().saturating_sub(waited) >= patience)
+            Ok(client.is_told()? || begun.elapsed().saturating_sub(account.kept()) >= patience)
         })?;
         match client.hear(Duration::ZERO)? {
             Some(answer) if answer.bytes.first().is_some_and(u8::is_ascii_digit) => break true,
@@ -109,9 +97,8 @@ fn cost(server: &Server, request: &[u8]) -> Result<Option<Cost>, Trouble> {
             _ => break false,
         }
     };
-    let (time, cpu) = (begun.elapsed(), account.demand().cpu);
-    let unseen = starved().saturating_sub(before);
-    Ok(is_answered.then_some(Cost { time, unseen, cpu }))
+    let (time, kept, cpu) = (begun.elapsed(), account.kept(), account.demand().cpu);
+    Ok(is_answered.then_some(Cost { time, kept, cpu }))
 }
 
 /// So often a costly request has to take long, and something is tried that a busy machine may spoil.
@@ -173,12 +160,7 @@ fn number(server: &Server) -> Result<Option<Heaviness>, Trouble> {
     let mut n = LEAST;
     while n <= LARGEST {
         let request = format!("{n}\n").into_bytes();
-        let Some(mut seen) = cost(server, &request)? else { break };
-        if seen.alone() >= ENOUGH && !is_computed(seen.cpu) {
-            // The server may have waited for a CPU, and hardly used it.
-            let Some(again) = cost(server, &request)? else { break };
-            seen = seen.and(&again);
-        }
+        let Some(seen) = cost(server, &request)? else { break };
         let alone = seen.alone();
         best =
             Some(Heaviness { request, name: format!("fib({n})"), alone: seen.time, cpu: seen.cpu });

@@ -36,16 +36,20 @@ struct Known {
     scheduled: Scheduled,
     naps: u64,
     runs: bool,
+    /// Whether it would go on if the machine let it: it runs, or waits for a CPU or for a disk.
+    wants: bool,
     /// For how long it was seen to run, or to wait for a CPU, without any of that being accounted: waiting is once it is over.
     open: Duration,
 }
 
 impl Known {
     fn of(task: &Task) -> Self {
+        let state = task.state();
         Self {
             scheduled: watch::scheduled(*task),
             naps: watch::naps_of(task).unwrap_or_default(),
-            runs: task.runs(),
+            runs: state == Some('R'),
+            wants: matches!(state, Some('R' | 'D')),
             open: Duration::ZERO,
         }
     }
@@ -74,26 +78,48 @@ pub struct Account {
     before: BTreeMap<u32, Known>,
     last: BTreeMap<u32, Known>,
     looked: Instant,
+    /// For how long whoever looks had waited for a CPU himself when he last looked.
+    starved: Duration,
+    /// Whether anybody wanted to go on then.
+    wants: bool,
+    /// For how long somebody did, or may have while nobody could look.
+    wanted: Duration,
 }
 
 impl Account {
     /// From now on, with the tasks that some processes have now.
     pub fn of(processes: &[u32]) -> Self {
         let before = known(processes).collect();
-        Self { before, last: BTreeMap::new(), looked: Instant::now() }
+        let (looked, starved) = (Instant::now(), watch::starved(Task::mine()));
+        let (last, wanted) = (BTreeMap::new(), Duration::ZERO);
+        Self { before, last, looked, starved, wants: false, wanted }
     }
 
     /// Looks at the tasks that some processes have now.
     pub fn look(&mut self, processes: &[u32]) {
-        let time = self.looked.elapsed();
+        let (time, starved) = (self.looked.elapsed(), watch::starved(Task::mine()));
         self.looked += time;
-        for (tid, known) in known(processes) {
+        let unseen = starved.saturating_sub(std::mem::replace(&mut self.starved, starved));
+        self.note(time, unseen, known(processes));
+    }
+
+    /// What is seen so long after the last look; for a part of that nobody could look.
+    fn note(
+        &mut self,
+        time: Duration,
+        unseen: Duration,
+        known: impl Iterator<Item = (u32, Known)>,
+    ) {
+        let wanted_before = std::mem::take(&mut self.wants);
+        for (tid, known) in known {
+            self.wants |= known.wants;
             let last = self.last.entry(tid).or_default();
             // Of one that ends at this moment nothing is known any more.
             if known.scheduled.cpu >= last.scheduled.cpu {
                 *last = known.after(time, last);
             }
         }
+        self.wanted += if self.wants && wanted_before { time } else { unseen };
     }
 
     /// What all together have wanted, of each until it was last looked at.
@@ -101,59 +127,11 @@ impl Account {
         let before = |tid| self.before.get(tid).copied().unwrap_or_default();
         self.last.iter().map(|(tid, known)| known.since(&before(tid))).sum()
     }
-}
 
-/// For how long some tasks were kept from going on by others, who had the CPUs or the disk: from look to look, since each
-/// may have ended that another waited for.
-pub struct Starvation {
-    looked: Instant,
-    /// For how long whoever looks had been kept from it.
-    unseen: Duration,
-    /// Whether anybody wanted to go on.
-    wants: bool,
-    /// The CPU time of each.
-    had: BTreeMap<u32, Duration>,
-    wanted: Duration,
-    spent: Duration,
-}
-
-/// What was seen in one look.
-struct Look {
-    /// How long after the last one.
-    time: Duration,
-    /// For how long of that nobody could look.
-    unseen: Duration,
-    wants: bool,
-    has: BTreeMap<u32, Duration>,
-}
-
-impl Starvation {
-    /// From now on.
-    pub fn begin() -> Self {
-        let (had, none) = (BTreeMap::new(), Duration::ZERO);
-        let (looked, unseen) = (Instant::now(), watch::starved(Task::mine()));
-        Self { looked, unseen, wants: false, had, wanted: none, spent: none }
-    }
-
-    /// Looks at the tasks that some processes have now; how long it has been until now, all together.
-    pub fn look(&mut self, processes: &[u32]) -> Duration {
-        let time = self.looked.elapsed();
-        let mine = watch::starved(Task::mine());
-        let unseen = mine.saturating_sub(self.unseen);
-        (self.looked, self.unseen) = (self.looked + time, mine);
-        let tasks = watch::tasks(processes);
-        let has = tasks.iter().map(|task| (task.tid, watch::scheduled(*task).cpu)).collect();
-        self.note(Look { time, unseen, wants: tasks.iter().any(Task::wants), has })
-    }
-
-    /// The kernel accounts what is spent a little late: only all of it says something.
-    fn note(&mut self, look: Look) -> Duration {
-        self.wanted += if look.wants && self.wants { look.time } else { look.unseen };
-        let before = |tid: &u32| self.had.get(tid).copied().unwrap_or_default();
-        let spent = |(tid, cpu): (&u32, &Duration)| cpu.saturating_sub(before(tid));
-        self.spent += look.has.iter().map(spent).sum::<Duration>();
-        (self.wants, self.had) = (look.wants, look.has);
-        self.wanted.saturating_sub(self.spent)
+    /// For how long all together were kept from going on by others, who had the CPUs or the disk: each may have ended that
+    /// another waited for. The kernel accounts what is spent a little late, so that only the whole says something.
+    pub fn kept(&self) -> Duration {
+        self.wanted.saturating_sub(self.demand().cpu)
     }
 }
 
@@ -168,11 +146,15 @@ mod tests {
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
     #[test]
-    fn starved_is_who_wants_and_does_not_get() {
-        let mut starvation = Starvation::begin();
+    fn kept_is_who_wants_and_does_not_get() {
+        let mut account = Account::of(&[]);
         let mut note = |time, unseen, wants, cpu: &[(u32, u64)]| {
-            let has = cpu.iter().map(|&(tid, cpu)| (tid, MS(cpu))).collect();
-            starvation.note(Look { time: MS(time), unseen: MS(unseen), wants, has })
+            let known = cpu.iter().map(|&(tid, cpu)| {
+                let scheduled = Scheduled { cpu: MS(cpu), ..Scheduled::default() };
+                (tid, Known { scheduled, wants, ..Known::default() })
+            });
+            account.note(MS(time), MS(unseen), known);
+            account.kept()
         };
         assert_eq!(note(5, 0, true, &[(7, 0)]), MS(0), "it may only now have begun to run");
         assert_eq!(note(40, 9, true, &[(7, 0)]), MS(40), "others had the CPU");

@@ -33,7 +33,7 @@ use crate::posix::poll::{POLLIN, pollfd};
 use crate::posix::signal::{SIG_SETMASK, SIGKILL, kill, sigemptyset, sigprocmask};
 use crate::posix::unistd::read;
 
-use account::Starvation;
+use account::Account;
 pub use cell::{Isolation, Limits};
 pub use ends::{End, Ends};
 use gate::Gate;
@@ -378,16 +378,19 @@ impl Subject {
         wanted: Wanted,
     ) -> Result<Reached, Trouble> {
         let (mut elsewhere, begun) = (None, Instant::now());
-        let mut starvation = Starvation::begin();
+        let mut account = Account::of(&self.everybody());
         let found = until(patience * 10, || {
             let has_ended = self.ended().is_some();
             let everybody = self.everybody();
             elsewhere = if has_ended { None } else { reached(&everybody, wanted.port)? };
             let is_it = |found: &Reached| !wanted.is_sure || found.addr.port() == wanted.port;
             let (found, time) = (elsewhere.filter(is_it), begun.elapsed());
-            let gate = self.supervisor.map_or(Duration::ZERO, watch::starved);
-            let is_late = time >= patience + starvation.look(&everybody) + gate;
-            let is_over = found.is_some() || has_ended || is_late;
+            let mut is_late = || {
+                account.look(&everybody);
+                let gate = self.supervisor.map_or(Duration::ZERO, watch::starved);
+                time >= patience + account.kept() + gate
+            };
+            let is_over = found.is_some() || has_ended || is_late();
             Ok(is_over.then_some(found))
         })?;
         let mut found = found.flatten();

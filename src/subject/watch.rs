@@ -121,26 +121,18 @@ impl Task {
 
     /// Whether it sleeps, in a call or stopped by a signal, or has ended; not while a tracer holds it.
     pub fn sleeps(&self) -> bool {
-        let stat = fs::read_to_string(format!("{}/stat", self.path())).unwrap_or_default();
-        matches!(state_in(&stat), None | Some('S' | 'Z' | 'X' | 'T'))
-    }
-
-    /// Whether it has a CPU or waits for one, as [`Doing::Running`]; seen also where its calls are hidden.
-    pub fn runs(&self) -> bool {
-        let stat = fs::read_to_string(format!("{}/stat", self.path())).unwrap_or_default();
-        state_in(&stat) == Some('R')
-    }
-
-    /// Whether it would go on if the machine let it: it runs, or waits for a CPU or for a disk.
-    pub fn wants(&self) -> bool {
-        let stat = fs::read_to_string(format!("{}/stat", self.path())).unwrap_or_default();
-        matches!(state_in(&stat), Some('R' | 'D'))
+        matches!(self.state(), None | Some('S' | 'Z' | 'X' | 'T'))
     }
 
     /// Whether it is there, and no zombie.
     pub fn lives(&self) -> bool {
+        !matches!(self.state(), None | Some('Z' | 'X'))
+    }
+
+    /// Its letter in /proc/PID/stat, seen also where its calls are hidden; `None` if it is gone.
+    pub fn state(&self) -> Option<char> {
         let stat = fs::read_to_string(format!("{}/stat", self.path())).unwrap_or_default();
-        !matches!(state_in(&stat), None | Some('Z' | 'X'))
+        state_in(&stat)
     }
 
     /// Whether it waits at a [gate](super::gate) for the answer whether its call may be made: not asleep, but

@@ -1,7 +1,7 @@
 //! A process for each test, rows of error tables, and the sockets that every test needs.
 
 use std::any::type_name;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_uint};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Output};
@@ -10,6 +10,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, geteuid, setresgid, setresuid};
+use socklab::linux::close_range::close_range;
 use socklab::posix::arpa_inet::{htonl, htons};
 use socklab::posix::error::{EAGAIN, Errno, Result};
 use socklab::posix::fcntl::{F_GETFL, F_SETFL, O_NONBLOCK, fcntl};
@@ -27,7 +28,8 @@ use socklab::posix::unistd::{_exit, fork, getpid, getppid, pid_t};
 const CASE: &str = "SOCKLAB_POSIX_CASE";
 
 /// Runs the body of the calling test in a process of its own: this program again, with this test
-/// alone. There the test's thread runs `body`, and the only other thread waits for it.
+/// alone and the three standard descriptors. There the test's thread runs `body`, and the only
+/// other thread waits for it.
 pub(crate) fn alone<F: FnOnce()>(body: F) {
     alone_with_output(body);
 }
@@ -38,6 +40,9 @@ pub(crate) fn alone_with_output<F: FnOnce()>(body: F) -> Option<Output> {
     let name = name.split_once("::").map_or(name, |(_, path)| path);
     let name = name.trim_end_matches("::{{closure}}");
     if std::env::var(CASE).is_ok_and(|case| case == name) {
+        // Sockets are made without SOCK_CLOEXEC, and those of the tests beside this one came along.
+        // SAFETY: the only other thread waits for this one and has none but the standard three.
+        unsafe { close_range(3, c_uint::MAX) }.expect("close_range");
         body();
         return None;
     }

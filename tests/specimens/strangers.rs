@@ -342,6 +342,7 @@ fn workers_are_counted() {
     let cases = [
         ("fifty.py", "a pool of 50 threads"),
         ("executor.py", "a pool of 50 threads, which take their clients from a queue"),
+        ("unending.py", "a pool of 64 threads, which take their clients from a queue"),
         ("sharing.py", "a pool of 4 processes, 4 listening sockets"),
     ];
     all(

@@ -1,9 +1,10 @@
-//! What silent clients make of a server's tasks, and what follows from it.
+//! What follows from what silent clients make of a server's tasks.
 
 use std::collections::BTreeMap;
 
-use super::crowd::{Crowd, MANY, MOST};
+use super::crowd::MANY;
 use super::kind::{Design, Kind, Sight, Turn, cpus};
+use super::made::{Grown, Made};
 use super::manners::Manners;
 use super::scene::Scene;
 use super::{mechanism, pool};
@@ -12,30 +13,27 @@ use crate::examine::costly::least;
 use crate::examine::server::Server;
 use crate::subject::watch;
 
-/// Finds out which design a fresh server is; `heavy_stalls` answers, with a fresh server each time, whether a costly
-/// request stalls the others (`None`: that can't be found out).
+/// Finds out which design a server is that `start` makes, a fresh one each time; `heavy_stalls` answers, with fresh ones too,
+/// whether a costly request stalls the others (`None`: that can't be found out).
 ///
 /// # Errors
 ///
 /// [`Trouble::Broken`] if the server does not answer one good request, and those of the calls.
 pub fn identify(
-    server: &Server,
+    start: impl Fn() -> Result<Server, Trouble>,
     manners: Manners,
     mut heavy_stalls: impl FnMut() -> Result<Option<bool>, Trouble>,
 ) -> Result<Design, Trouble> {
-    server.until_at_rest()?;
-    // What isn't there before its first client is looked at with that one.
-    let first = match server.processes()[..] {
-        [] if server.is_tcp && server.is_started_again() => Some(server.connect_accepted()?),
-        _ => None,
-    };
-    let when = if first.is_some() {
-        server.until_at_rest()?;
-        "with the silent client that it is started for"
-    } else {
-        "at rest"
-    };
-    let before = Scene::of(server)?;
+    let mut server = start()?;
+    let mut made = Made::by_clients(&server, manners, true)?;
+    let goes_on = made.goes_on && server.is_ours();
+    if goes_on {
+        // Whoever goes round and round keeps the others from the CPUs.
+        drop(server);
+        server = start()?;
+        made = Made::by_clients(&server, manners, false)?;
+    }
+    let Made { when, before, mut crowd, after, .. } = made;
     let mut design = Design {
         kind: Kind::Concurrent,
         workers: 1,
@@ -56,8 +54,6 @@ pub fn identify(
         design.kind = if is_batch { Kind::DatagramBatches } else { Kind::Datagrams };
         return Ok(design);
     }
-    let mut crowd = Crowd::with(first);
-    let after = if manners.speaks_first { None } else { gathered(server, &before, &mut crowd)? };
     let Some(after) = after else {
         design.kind = Kind::Unknown;
         design.evidence.push(String::from("it ends the connection of a client that says nothing"));
@@ -67,22 +63,23 @@ pub fn identify(
     design.sight = after.sight;
     design.evidence.push(after.line(&crowd.words()));
     if grown.is_outnumbered_by(&crowd) {
-        pool::tell(&mut design, &crowd, &before, &after, server)?;
+        pool::tell(&mut design, &crowd, &before, &after, &server)?;
     } else if grown.processes >= crowd.newcomers() {
         forked(&mut design, &after, crowd.newcomers());
     } else if grown.threads >= crowd.newcomers() {
         design.kind = Kind::Threaded;
         if crowd.len() > MANY {
-            design.evidence.push(String::from("a thread stays when its client has left"));
+            let how = if goes_on { "goes round and round" } else { "stays" };
+            design.evidence.push(format!("a thread {how} when its client has left"));
         }
     } else if crowd.serving == crowd.len() {
         // Each has a worker that was there already, and more may be there.
-        pool::tell(&mut design, &crowd, &before, &after, server)?;
+        pool::tell(&mut design, &crowd, &before, &after, &server)?;
         design.is_larger = true;
     } else if after.sight == Sight::Calls {
-        mechanism::tell(&mut design, &after, server);
+        mechanism::tell(&mut design, &after, &server);
     } else {
-        unseen(&mut design, &before, server, &mut heavy_stalls)?;
+        unseen(&mut design, &before, &server, &mut heavy_stalls)?;
     }
     crowd.leave();
     let others = before.threads + 1 > design.workers.max(1) && before.threads > 0;
@@ -101,70 +98,6 @@ pub fn identify(
         design.evidence.push(String::from(line));
     }
     Ok(design)
-}
-
-/// How many tasks there are more than before.
-struct Grown {
-    processes: usize,
-    threads: usize,
-}
-
-impl Grown {
-    fn between(before: &Scene, after: &Scene) -> Self {
-        Self {
-            processes: after.processes.len().saturating_sub(before.processes.len()),
-            threads: after.threads.saturating_sub(before.threads),
-        }
-    }
-
-    /// Whether there are more clients than can be served.
-    fn is_outnumbered_by(&self, crowd: &Crowd) -> bool {
-        // Of those who have each a task of their own, one may be on its way.
-        let has_task_each = self.processes.max(self.threads) >= crowd.newcomers();
-        crowd.accepted < crowd.len() || (!has_task_each && crowd.served() < crowd.len())
-    }
-}
-
-/// Holds silent clients until some are not served, or it is clear that each has a task that was made for it or that all of
-/// them have one together; and looks what the server makes of them. `None` if it ends the connection of one.
-fn gathered(server: &Server, before: &Scene, crowd: &mut Crowd) -> Result<Option<Scene>, Trouble> {
-    crowd.grow(server, MANY)?;
-    if crowd.is_cut {
-        return Ok(None);
-    }
-    let mut after = Scene::of(server)?;
-    let grown = Grown::between(before, &after);
-    if grown.is_outnumbered_by(crowd) || grown.processes >= crowd.newcomers() {
-        return Ok(Some(after));
-    }
-    // Threads that outlive their clients may be a pool that is filled as these come.
-    let is_each_made = grown.threads >= crowd.newcomers();
-    let may_be_pool = if is_each_made {
-        keeps_threads(server, before, crowd)?
-    } else {
-        crowd.serving == crowd.len()
-    };
-    let mut count = if may_be_pool { MANY } else { MOST };
-    while count < MOST {
-        count = (count * 2).min(MOST);
-        crowd.grow(server, count)?;
-        if crowd.is_cut {
-            return Ok(None);
-        }
-        after = Scene::of(server)?;
-        if Grown::between(before, &after).is_outnumbered_by(crowd) {
-            break;
-        }
-    }
-    Ok(Some(after))
-}
-
-/// Lets the clients go; whether the threads that were made for them are still there then.
-fn keeps_threads(server: &Server, before: &Scene, crowd: &mut Crowd) -> Result<bool, Trouble> {
-    let all = crowd.len();
-    crowd.leave();
-    let is_one_gone = || Ok(Scene::of(server)?.threads < before.threads + all);
-    Ok(!server.until_or_stuck(is_one_gone)?)
 }
 
 /// A process for each client.

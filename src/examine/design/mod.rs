@@ -7,6 +7,7 @@ mod crowd;
 mod fill;
 mod found;
 mod kind;
+mod made;
 mod manners;
 mod mechanism;
 mod pool;

@@ -37,7 +37,8 @@ impl Scene {
         }
     }
 
-    fn now(server: &Server) -> Self {
+    /// Of a server as it is, whatever it is doing.
+    pub(super) fn now(server: &Server) -> Self {
         let processes = own(server);
         let tasks = watch::tasks(&processes);
         // Between two clients there may be none.

@@ -1,11 +1,13 @@
 //! A6: what it does while nobody asks for anything.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use crate::examine::design::Kind;
+use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
-use crate::subject::watch::naps;
+use crate::subject::watch::{naps_of, starved};
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "A6",
@@ -23,7 +25,7 @@ pub(in crate::examine) const CHECK: Check = Check {
 };
 
 /// Above this a server looks for itself; the run time of a language has threads that wake up now and then.
-const OFTEN: u64 = 60;
+const OFTEN: f64 = 60.0;
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let kind = exam.design()?.kind;
@@ -31,11 +33,25 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if let Some(spins) = server.spins()? {
         return Ok(spins);
     }
-    let before = naps(&server.processes());
+    let before: BTreeMap<u32, (u64, Duration)> = woken(&server).collect();
+    let begun = Instant::now();
     let load = server.load(Duration::from_secs(1))?;
-    let wakes = naps(&server.processes()).saturating_sub(before);
-    let line = format!("{:.1} ms of CPU time, woken up {wakes} times in a second", load * 1e3);
-    let polls = wakes >= OFTEN;
+    let time = begun.elapsed();
+    let (mut wakes, mut rate, mut most) = (0, 0.0, Duration::ZERO);
+    for (tid, (naps, waited)) in woken(&server) {
+        let (naps_before, waited_before) = before.get(&tid).copied().unwrap_or_default();
+        let (naps, waited) =
+            (naps.saturating_sub(naps_before), waited.saturating_sub(waited_before));
+        wakes += naps;
+        // While it waits for a CPU that others have it can't sleep again.
+        rate += naps as f64 / time.saturating_sub(waited).max(time / 10).as_secs_f64();
+        most = most.max(waited);
+    }
+    let mut line = format!("{:.1} ms of CPU time, woken up {wakes} times in a second", load * 1e3);
+    if most > time / 10 {
+        line += &format!(", for {:.1} s of which it waited for a CPU", most.as_secs_f64());
+    }
+    let polls = rate >= OFTEN;
     Ok(match (polls, kind) {
         (true, Kind::Nonblocking) => {
             Outcome::new(Verdict::ByDesign, "it wakes up to look, many times a second")
@@ -45,4 +61,10 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         (false, _) => Outcome::pass("it sleeps"),
     }
     .with(line))
+}
+
+/// How often each of its tasks has gone to sleep, and for how long it has waited for a CPU.
+fn woken(server: &Server) -> impl Iterator<Item = (u32, (u64, Duration))> {
+    let tasks = server.tasks().into_iter();
+    tasks.filter_map(|task| Some((task.tid, (naps_of(&task)?, starved(task)))))
 }

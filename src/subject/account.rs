@@ -135,6 +135,27 @@ impl Account {
     }
 }
 
+/// A span of time, without that for which some tasks are kept from going on by others: of that there may be nine times as much.
+pub struct Patience {
+    time: Duration,
+    begun: Instant,
+    account: Account,
+}
+
+impl Patience {
+    /// From now on, with the tasks that some processes have now.
+    pub fn of(time: Duration, processes: &[u32]) -> Self {
+        Self { time, begun: Instant::now(), account: Account::of(processes) }
+    }
+
+    /// Whether it is over, after one more look at the tasks; for so long they were kept besides by somebody else who was.
+    pub fn is_over(&mut self, processes: &[u32], besides: Duration) -> bool {
+        let passed = self.begun.elapsed();
+        self.account.look(processes);
+        passed >= self.time * 10 || passed >= self.time + self.account.kept() + besides
+    }
+}
+
 fn known(processes: &[u32]) -> impl Iterator<Item = (u32, Known)> {
     watch::tasks(processes).into_iter().map(|task| (task.tid, Known::of(&task)))
 }

@@ -22,7 +22,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
@@ -33,7 +33,7 @@ use crate::posix::poll::{POLLIN, pollfd};
 use crate::posix::signal::{SIG_SETMASK, SIGKILL, kill, sigemptyset, sigprocmask};
 use crate::posix::unistd::read;
 
-use account::Account;
+use account::Patience;
 pub use cell::{Isolation, Limits};
 pub use ends::{End, Ends};
 use gate::Gate;
@@ -315,13 +315,22 @@ impl Subject {
     pub fn ended(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
             let mut word = [0; 4];
-            let mut fds = [pollfd::new(&self.status, POLLIN)];
-            let is_told = wait(&mut fds, Deadline::after(Duration::ZERO)) == Ok(true);
+            let is_told = |patience| {
+                let mut fds = [pollfd::new(&self.status, POLLIN)];
+                wait(&mut fds, Deadline::after(patience)) == Ok(true)
+            };
+            // Whoever has ended seems to sleep until its keeper, who may wait for a CPU, has said so.
+            let is_told = is_told(Duration::ZERO) || (self.is_over() && is_told(WORD));
             if is_told && read(&self.status, &mut word) == Ok(word.len()) {
                 self.ended = Some(ExitStatus::from_raw(i32::from_ne_bytes(word)));
             }
         }
         self.ended
+    }
+
+    /// Whether none of its tasks is there any more.
+    fn is_over(&self) -> bool {
+        is_gone(self.pid) && !watch::tasks(&[self.pid]).iter().any(Task::lives)
     }
 
     /// Ends whatever is left of it, and returns what it wrote to each of its outputs, standard error last; of very
@@ -377,20 +386,16 @@ impl Subject {
         patience: Duration,
         wanted: Wanted,
     ) -> Result<Reached, Trouble> {
-        let (mut elsewhere, begun) = (None, Instant::now());
-        let mut account = Account::of(&self.everybody());
-        let found = until(patience * 10, || {
+        let mut elsewhere = None;
+        let mut end = Patience::of(patience, &self.everybody());
+        let found = until(Duration::MAX, || {
             let has_ended = self.ended().is_some();
             let everybody = self.everybody();
             elsewhere = if has_ended { None } else { reached(&everybody, wanted.port)? };
             let is_it = |found: &Reached| !wanted.is_sure || found.addr.port() == wanted.port;
-            let (found, time) = (elsewhere.filter(is_it), begun.elapsed());
-            let mut is_late = || {
-                account.look(&everybody);
-                let gate = self.supervisor.map_or(Duration::ZERO, watch::starved);
-                time >= patience + account.kept() + gate
-            };
-            let is_over = found.is_some() || has_ended || is_late();
+            let found = elsewhere.filter(is_it);
+            let gate = self.supervisor.map_or(Duration::ZERO, watch::starved);
+            let is_over = found.is_some() || has_ended || end.is_over(&everybody, gate);
             Ok(is_over.then_some(found))
         })?;
         let mut found = found.flatten();
@@ -433,12 +438,13 @@ impl Subject {
     ///
     /// `EINTR` if the user wants an end.
     pub fn settle(&self, patience: Duration) -> crate::posix::Result<bool> {
-        let mut rested = 0;
-        let settled = until(patience, || {
+        let (mut rested, mut end) = (0, Patience::of(patience, &self.everybody()));
+        let settled = until(Duration::MAX, || {
             rested = if self.is_at_rest() { rested + 1 } else { 0 };
-            Ok((rested >= 3).then_some(()))
+            let is_over = rested >= 3 || end.is_over(&self.everybody(), Duration::ZERO);
+            Ok(is_over.then_some(rested >= 3))
         })?;
-        Ok(settled.is_some())
+        Ok(settled == Some(true))
     }
 }
 
@@ -450,6 +456,9 @@ impl Drop for Subject {
 
 /// For how long the last words of a process are waited for.
 const SOON: Duration = Duration::from_millis(200);
+
+/// And for how long the word of its keeper that it has ended.
+const WORD: Duration = Duration::from_secs(5);
 
 /// Whether a process has ended, reaped or not.
 fn is_gone(pid: u32) -> bool {

@@ -15,7 +15,7 @@ use crate::examine::log::{Log, quoted};
 use crate::examine::plan::{PORT, Port};
 use crate::examine::{Check, OfClient, Outcome, Over, Trouble};
 use crate::linux::sock_diag::{EVERY_STATE, dump, inet_diag_msg, sock_diag};
-use crate::net::{Deadline, family};
+use crate::net::family;
 use crate::posix::fcntl::O_NONBLOCK;
 use crate::posix::netinet_in::{IPPROTO_TCP, IPPROTO_UDP};
 use crate::report::{Examination, Identity, Role};
@@ -162,21 +162,22 @@ impl<'a> ClientExam<'a> {
         let door = self.open(open)?;
         let client = self.launch(&door)?;
         let mut asked = 0;
-        let mut end = Deadline::after(client.patience);
+        let mut end = client.patience_from_now();
         loop {
             // Looked at in this order: whoever has ended comes no more.
-            let is_over = client.ended().is_some() || end.is_over();
+            let is_late = end.is_over(&client.processes(), Duration::ZERO);
+            let is_over = client.ended().is_some() || is_late;
             match step(&client, &door)? {
                 Step::Came => {
                     asked += 1;
                     if asked == 1 {
-                        end = Deadline::after(client.patience);
+                        end = client.patience_from_now();
                     }
                 }
                 Step::Waits if !is_over => door.wait()?,
                 Step::Waits | Step::Enough => break,
             }
-            if end.is_over() && client.ended().is_none() {
+            if is_late && client.ended().is_none() {
                 break;
             }
         }

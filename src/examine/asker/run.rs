@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::examine::Trouble;
 use crate::examine::log::Log;
 use crate::examine::server::{Sleep, scene, spinning, turn};
+use crate::subject::account::Patience;
 use crate::subject::limit::{Limit, limit};
 use crate::subject::watch::{self, Doing};
 use crate::subject::{Subject, last_line, until};
@@ -57,6 +58,11 @@ impl Asker {
         self.subject.borrow_mut().ended()
     }
 
+    /// How long anything may take, from now on.
+    pub(super) fn patience_from_now(&self) -> Patience {
+        Patience::of(self.patience, &self.processes())
+    }
+
     /// Whether every task sleeps.
     pub(super) fn is_at_rest(&self) -> bool {
         self.subject.borrow().is_at_rest()
@@ -83,15 +89,16 @@ impl Asker {
         &self,
         mut is_so: impl FnMut() -> Result<bool, Trouble>,
     ) -> Result<bool, Trouble> {
-        let mut sleep = Sleep::default();
-        let found = until(self.patience, || {
+        let (mut sleep, mut end) = (Sleep::default(), self.patience_from_now());
+        let found = until(Duration::MAX, || {
             Ok(match is_so() {
                 Ok(true) => Some(Ok(true)),
                 Ok(false) if self.ended().is_some() => Some(is_so()),
                 Ok(false) => {
                     let tasks = || watch::tasks(&self.processes());
                     let is_long = sleep.is_long(self.is_at_rest(), tasks, self.patience);
-                    is_long.then_some(Ok(false))
+                    let is_over = is_long || end.is_over(&self.processes(), Duration::ZERO);
+                    is_over.then_some(Ok(false))
                 }
                 Err(trouble) => Some(Err(trouble)),
             })

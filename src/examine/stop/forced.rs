@@ -35,6 +35,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
             return Err(Trouble::Broken(String::from("the costly request is never read")));
         }
         time += heavy.alone * 20;
+    } else {
+        server.settles()?;
     }
     server.signal(SIGTERM)?;
     // Long enough for one that ends at once, short enough that nothing is computed by then.

@@ -25,6 +25,8 @@ pub(in crate::examine) const CHECK: Check = Check {
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let server = settled(exam)?;
     let mut client = server.connect_accepted()?;
+    // Who has been accepted is yet to be given to the one who waits for his word.
+    server.settles()?;
     if client.is_told()? {
         return Ok(Outcome::not_applicable(
             "the server speaks first, or does not wait for a request",

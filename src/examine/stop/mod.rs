@@ -30,7 +30,8 @@ fn settled(exam: &Exam) -> Result<Server, Trouble> {
     Ok(server)
 }
 
-/// Clients that say nothing, as many as there can be without anybody having to wait to be connected.
+/// Clients that say nothing, as many as there can be without anybody having to wait to be connected, each with whoever waits
+/// for its word.
 fn silent_clients(server: &Server, count: usize) -> Result<Vec<Client>, Trouble> {
     let mut clients = Vec::new();
     for _ in 0..count {
@@ -40,6 +41,7 @@ fn silent_clients(server: &Server, count: usize) -> Result<Vec<Client>, Trouble>
             break;
         }
     }
+    server.settles()?;
     Ok(clients)
 }
 

@@ -43,7 +43,6 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         if !server.is_accepted(first)? {
             return Err(Trouble::Broken(format!("{} was never accepted", first.name())));
         }
-        server.settles()?;
         let begun = Instant::now();
         if signum == SIGINT {
             server.signal_group(signum)?;

@@ -23,6 +23,9 @@ pub(in crate::examine) const CHECK: Check = Check {
 /// More than so many workers are not all made to compute.
 const MANY: usize = 8;
 
+/// Where chance decides who gets which client, nobody may have come to the busy one: one time of a hundred with four workers.
+const TRIES: usize = 4;
+
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if exam.is_single_use()? {
         return Ok(Outcome::not_applicable("it serves once"));
@@ -45,7 +48,14 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     // As many that each of several would get some.
     let is_by_chance = is_shared_out || design.kind.is_loop();
     let cheap = if has_workers && is_by_chance && design.workers > 1 { 16 } else { 1 };
-    let Some(waited) = waiting(&server, heavy, costly, cheap)? else {
+    let mut waited = None;
+    for _ in 0..if cheap > 1 { TRIES } else { 1 } {
+        waited = waiting(&server, heavy, costly, cheap)?;
+        if waited != Some(0) {
+            break;
+        }
+    }
+    let Some(waited) = waited else {
         let what =
             "each time the costly request was answered too soon to see whether the cheap ones wait";
         return Err(Trouble::Broken(String::from(what)));

@@ -172,13 +172,12 @@ impl<'a> ClientExam<'a> {
                     asked += 1;
                     if asked == 1 {
                         end = client.patience_from_now();
+                    } else if is_late && client.ended().is_none() {
+                        break;
                     }
                 }
                 Step::Waits if !is_over => door.wait()?,
                 Step::Waits | Step::Enough => break,
-            }
-            if is_late && client.ended().is_none() {
-                break;
             }
         }
         client.over(asked)

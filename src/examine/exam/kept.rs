@@ -61,22 +61,19 @@ impl Exam<'_> {
     pub fn design(&self) -> Result<&Design, Trouble> {
         self.kept(&self.design, &empty::CHECK, || {
             let manners = self.manners()?;
-            let mut design = identify(
-                || self.start(),
-                manners,
-                || {
-                    let Ok(Some(heavy)) = self.heavy() else { return Ok(None) };
-                    // Where others have the CPU, one that computes beside its loop may wait for it, but not each time.
-                    for _ in 0..IN_TURN {
-                        match waiting(&self.start()?, heavy, 1, 1)? {
-                            Some(0) => return Ok(Some(false)),
-                            Some(_) => {}
-                            None => return Ok(None),
-                        }
+            let heavy_stalls = || {
+                let Ok(Some(heavy)) = self.heavy() else { return Ok(None) };
+                // Where others have the CPU, one that computes beside its loop may wait for it, but not each time.
+                for _ in 0..IN_TURN {
+                    match waiting(&self.start()?, heavy, 1, 1)? {
+                        Some(0) => return Ok(Some(false)),
+                        Some(_) => {}
+                        None => return Ok(None),
                     }
-                    Ok(Some(true))
-                },
-            )?;
+                }
+                Ok(Some(true))
+            };
+            let mut design = identify(|| self.start(), manners, heavy_stalls)?;
             if design.kind == Kind::Unknown
                 && let Ok(habits) = self.habits()
                 && let Some((kind, line)) = habits.design()

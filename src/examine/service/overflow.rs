@@ -1,10 +1,13 @@
 //! B5: a number that does not fit.
 
+use std::time::Duration;
+
 use crate::examine::log::quoted;
 use crate::examine::protocol::exactly;
 use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
+use crate::subject::watch::Meter;
 
 pub(in crate::examine) const CHECK: Check = Check {
     id: "B5",
@@ -35,19 +38,19 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     ask(&server, 94, b"19740274219868223167", 64)
 }
 
+/// So much CPU time is more than it takes to refuse, even for a program that is started for it.
+const AT_WORK: Duration = Duration::from_millis(300);
+
 /// Asks for the first number that does not fit so many bits.
 fn ask(server: &Server, n: u32, right: &[u8], bits: u32) -> Result<Outcome, Trouble> {
     let mut client = server.connect()?;
     client.send(format!("{n}\n").as_bytes())?;
     // It is told something, or at work on it.
-    let mut busy = 0;
-    server.until(|| {
-        busy = if server.tasks().iter().all(|task| task.sleeps()) { 0 } else { busy + 1 };
-        Ok(client.is_told()? || busy >= 200)
-    })?;
+    let meter = Meter::of(&server.processes());
+    let computes = || meter.spent(&server.processes()) >= AT_WORK;
+    server.until_or_stuck(|| Ok(client.is_told()? || computes()))?;
     if !client.is_told()? {
-        let computes = server.tasks().iter().any(|task| !task.sleeps());
-        return Ok(if computes {
+        return Ok(if computes() {
             Outcome::new(
                 Verdict::Info,
                 format!("fib({n}) is computed, which takes too long to see whether it fits (D16)"),

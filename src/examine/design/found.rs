@@ -65,7 +65,7 @@ pub fn identify(
     if grown.is_outnumbered_by(&crowd) {
         pool::tell(&mut design, &crowd, &before, &after, &server)?;
     } else if grown.processes >= crowd.newcomers() {
-        forked(&mut design, &after, crowd.newcomers());
+        forked(&mut design, &after, crowd.newcomers(), &server)?;
     } else if grown.threads >= crowd.newcomers() {
         design.kind = Kind::Threaded;
         if crowd.len() > MANY {
@@ -101,16 +101,29 @@ pub fn identify(
 }
 
 /// A process for each client.
-fn forked(design: &mut Design, after: &Scene, clients: usize) {
+fn forked(
+    design: &mut Design,
+    after: &Scene,
+    clients: usize,
+    server: &Server,
+) -> Result<(), Trouble> {
     // A program that is started anew finds another address for everything; where that is hidden, its name may tell.
     let program = |pid| watch::image(pid).or_else(|| watch::arguments(pid));
-    let first = after.processes.first().and_then(|&pid| program(pid));
-    let others = after.processes.iter().filter(|&&pid| program(pid) != first).count();
+    let others = || {
+        let first = after.processes.first().and_then(|&pid| program(pid));
+        after.processes.iter().filter(|&&pid| program(pid) != first).count()
+    };
+    if (1..clients).contains(&others()) {
+        // Somebody may be on their way.
+        server.until_or_stuck(|| Ok(others() >= clients))?;
+    }
+    let others = others();
     let is_exec = others >= clients;
     design.kind = if is_exec { Kind::ForkExec } else { Kind::Forked };
     if is_exec {
         design.evidence.push(format!("{others} of the processes have been started by exec"));
     }
+    Ok(())
 }
 
 /// Many clients at once, in nobody knows which call.

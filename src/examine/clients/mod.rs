@@ -150,8 +150,8 @@ pub(super) fn reply(
 ) -> Result<Answer, Trouble> {
     let begun = Instant::now();
     loop {
-        let left = patience.saturating_sub(begun.elapsed());
-        server.until_or_at_rest(left, 20, || Ok(client.is_told()? || server.ended().is_some()))?;
+        server
+            .until_or_at_rest(patience, 20, || Ok(client.is_told()? || server.ended().is_some()))?;
         let is_told = client.is_told()?;
         let answer = client.take()?;
         if !is_told || answer.end != End::Open || begun.elapsed() >= patience {

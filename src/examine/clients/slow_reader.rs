@@ -8,6 +8,7 @@ use crate::examine::protocol::Shape;
 use crate::examine::server::{Probe, Server};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
+use crate::subject::account::Patience;
 use crate::subject::watch;
 
 pub(in crate::examine) const CHECK: Check = Check {
@@ -106,10 +107,10 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
 
 /// Sends requests until the server takes no more, or it has been enough: how many bytes, and which of the two.
 fn flood(server: &Server, client: &Client) -> Result<(usize, bool), Trouble> {
-    let begun = Instant::now();
+    let mut end = Patience::of(server.patience, &server.processes());
     let requests = server.protocol.request.repeat(4096);
     let (mut sent, mut at) = (0, 0);
-    while sent < MOST && begun.elapsed() < server.patience {
+    while sent < MOST && !end.is_over(&server.processes(), Duration::ZERO) {
         let more = client.send(&requests[at..])?;
         (sent, at) = (sent + more, (at + more) % requests.len());
         if more > 0 {
@@ -185,9 +186,10 @@ fn lost(
     let Some(answer) = answer else { return Ok(None) };
     client.say("reads all that comes");
     client.receive_into(ROOM)?;
-    let begun = Instant::now();
+    let mut end = Patience::of(time, &server.processes());
     let mut is_all = false;
-    while !is_all && client.got().len() < MOST && begun.elapsed() < time {
+    while !is_all && client.got().len() < MOST && !end.is_over(&server.processes(), Duration::ZERO)
+    {
         is_all = !server.until_or_stuck(|| client.is_told())?;
         if client.read()? != End::Open {
             client.say("is told the end of the connection");

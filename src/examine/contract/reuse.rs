@@ -1,7 +1,5 @@
 //! A4: started again at once.
 
-use std::time::Duration;
-
 use crate::examine::client::End;
 use crate::examine::server::Probe;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
@@ -38,16 +36,14 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if client.take()?.end == End::Open && !is_single_use {
         server.signal(SIGTERM)?;
         // Where it ends and says nothing, another process of it still has the connection.
-        server.until_within(Duration::from_secs(1), || {
-            Ok(client.is_told()? || server.ended().is_some())
-        })?;
+        server.until_or_stuck(|| Ok(client.is_told()? || server.ended().is_some()))?;
         client.take()?;
     }
     client.close();
     if server.ended().is_none() {
         // It may have ended between the two.
         let _ = server.signal(SIGTERM);
-        if server.until_ended(Duration::from_secs(1))?.is_none() {
+        if !server.until_or_stuck(|| Ok(server.ended().is_some()))? {
             // So here.
             let _ = server.signal(SIGKILL);
             server.until_ended(server.patience)?;

@@ -1,7 +1,5 @@
 //! How a server treats its clients: how often it serves, who speaks first, how many requests a connection carries.
 
-use std::time::Duration;
-
 use crate::examine::Trouble;
 use crate::examine::client::{Client, End};
 use crate::examine::clients::reply;
@@ -61,8 +59,8 @@ fn asked(server: &Server, mut client: Client) -> Result<(bool, Shape), Trouble> 
         return Ok((has_ended(server)?, Shape::OneShot));
     }
     client.send(&server.protocol.request)?;
-    let second = client.hear(server.patience.min(Duration::from_secs(1)))?;
-    let is_more = second.is_some_and(|answer| answer.bytes.len() > first.bytes.len());
+    server.until_or_stuck(|| client.is_told())?;
+    let is_more = client.take()?.bytes.len() > first.bytes.len();
     Ok((false, if is_more { Shape::Persistent } else { Shape::OneShot }))
 }
 

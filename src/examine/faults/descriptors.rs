@@ -1,12 +1,10 @@
 //! F7: no descriptor left.
 
-use std::time::Duration;
-
 use super::convalesces;
 use super::limits::{Lowered, first_free, served_once};
 use crate::examine::client::{Client, Manner};
 use crate::examine::design::Kind;
-use crate::examine::server::Server;
+use crate::examine::server::{Server, turn};
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::posix::sys_resource::RLIMIT_NOFILE;
 
@@ -86,8 +84,10 @@ fn starves(
             return Ok(Some((REFUSED, None)));
         };
         client.send(&server.protocol.request)?;
-        server.until_or_at_rest(Duration::from_secs(1), 40, || {
-            Ok(client.is_told()? || server.ended().is_some())
+        // Who goes round and round, and has had a moment's CPU time, takes nobody in.
+        let has_run = turn(|| server.processes(), || false);
+        server.until_or_at_rest(server.patience, 40, || {
+            Ok(client.is_told()? || server.ended().is_some() || has_run())
         })?;
         if client.is_told()? {
             let answer = client.take()?;

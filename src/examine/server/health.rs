@@ -75,32 +75,34 @@ impl Server {
     ///
     /// Those of the calls.
     pub fn outcome(&self, client: &mut Client) -> Result<Probe, Trouble> {
-        let begun = Instant::now();
-        let mut sleep = Sleep::default();
-        while begun.elapsed() < self.patience {
+        let (mut found, mut sleep) = (None, Sleep::default());
+        self.until(|| {
             if let Some(answer) = client.hear(Duration::from_millis(2))? {
-                if self.protocol.is_right(&answer.bytes) {
-                    return Ok(Probe::Right);
-                }
-                if answer.end == End::Reset
-                    && answer.bytes.is_empty()
-                    && self.listeners()?.is_empty()
-                {
-                    return Ok(Probe::Refused);
-                }
-                if answer.end != End::Open {
-                    return Ok(Probe::Wrong(answer));
-                }
+                found = self.judged(answer)?;
             }
-            if self.is_long(&mut sleep) && !client.is_told()? {
-                return self.unanswered(client);
+            let is_stuck = found.is_none() && self.is_long(&mut sleep) && !client.is_told()?;
+            if is_stuck {
+                found = Some(self.unanswered(client)?);
             }
+            Ok(found.is_some())
+        })?;
+        match found {
+            Some(found) => Ok(found),
+            // Who has slept until then, and may yet go on, is stuck for now.
+            None if self.is_at_rest() && !client.is_told()? => self.unanswered(client),
+            None => Ok(Probe::Late),
         }
-        // Who has slept until then, and may yet go on, is stuck for now.
-        if self.is_at_rest() && !client.is_told()? {
-            return self.unanswered(client);
-        }
-        Ok(Probe::Late)
+    }
+
+    /// What an answer is; `None` if more of it may come.
+    fn judged(&self, answer: Answer) -> Result<Option<Probe>, Trouble> {
+        let is_refused = answer.end == End::Reset && answer.bytes.is_empty();
+        Ok(match answer.end {
+            _ if self.protocol.is_right(&answer.bytes) => Some(Probe::Right),
+            _ if is_refused && self.listeners()?.is_empty() => Some(Probe::Refused),
+            End::Open => None,
+            End::Eof | End::Reset => Some(Probe::Wrong(answer)),
+        })
     }
 
     fn unanswered(&self, client: &mut Client) -> Result<Probe, Trouble> {

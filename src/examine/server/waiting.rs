@@ -78,7 +78,8 @@ impl Server {
     ///
     /// Those of waiting.
     pub fn until_ended(&self, patience: Duration) -> Result<Option<Ending>, Trouble> {
-        Ok(until(patience, || Ok(self.ended()))?)
+        self.until_within(patience, || Ok(self.ended().is_some()))?;
+        Ok(self.ended())
     }
 
     /// Waits until something is so; false once the patience is over, and who runs then has had a moment's CPU time: others
@@ -87,20 +88,11 @@ impl Server {
     /// # Errors
     ///
     /// Those of looking.
-    pub fn until(&self, mut is_so: impl FnMut() -> Result<bool, Trouble>) -> Result<bool, Trouble> {
-        if self.until_within(self.patience, &mut is_so)? {
-            return Ok(true);
-        }
-        let has_run = turn(|| self.processes(), || self.is_at_rest());
-        let mut is_found = false;
-        self.until_within(self.patience, || {
-            is_found = is_so()?;
-            Ok(is_found || has_run())
-        })?;
-        Ok(is_found)
+    pub fn until(&self, is_so: impl FnMut() -> Result<bool, Trouble>) -> Result<bool, Trouble> {
+        self.until_within(self.patience, is_so)
     }
 
-    /// As [`until`](Self::until), with another patience.
+    /// As [`until`](Self::until), with another patience; less than the usual one is a moment, and no more than that.
     ///
     /// # Errors
     ///
@@ -110,18 +102,19 @@ impl Server {
         patience: Duration,
         mut is_so: impl FnMut() -> Result<bool, Trouble>,
     ) -> Result<bool, Trouble> {
-        let mut trouble = None;
-        let found = until(patience, || match is_so() {
-            Ok(is_so) => Ok(is_so.then_some(())),
-            Err(error) => {
-                trouble = Some(error);
-                Ok(Some(()))
-            }
-        })?;
-        match trouble {
-            Some(trouble) => Err(trouble),
-            None => Ok(found.is_some()),
+        if looking(patience, &mut is_so)? {
+            return Ok(true);
         }
+        if patience < self.patience {
+            return Ok(false);
+        }
+        let has_run = turn(|| self.processes(), || self.is_at_rest());
+        let mut is_found = false;
+        looking(self.patience, || {
+            is_found = is_so()?;
+            Ok(is_found || has_run())
+        })?;
+        Ok(is_found)
     }
 
     /// Waits until something is so; false once every task has slept for so long that nothing more will come of
@@ -237,5 +230,24 @@ impl Server {
 
     pub(super) fn is_long(&self, sleep: &mut Sleep) -> bool {
         sleep.is_long(self.is_at_rest(), || self.tasks(), self.patience)
+    }
+}
+
+/// Looks until something is so; false once the time is over.
+fn looking(
+    time: Duration,
+    mut is_so: impl FnMut() -> Result<bool, Trouble>,
+) -> Result<bool, Trouble> {
+    let mut trouble = None;
+    let found = until(time, || match is_so() {
+        Ok(is_so) => Ok(is_so.then_some(())),
+        Err(error) => {
+            trouble = Some(error);
+            Ok(Some(()))
+        }
+    })?;
+    match trouble {
+        Some(trouble) => Err(trouble),
+        None => Ok(found.is_some()),
     }
 }

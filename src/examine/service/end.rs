@@ -29,7 +29,8 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let server = exam.start()?;
     let mut client = server.connect()?;
     client.send(&server.protocol.request)?;
-    let answer = client.all()?;
+    server.until(|| Ok(client.take()?.end != End::Open))?;
+    let answer = client.take()?;
     Ok(match answer.end {
         End::Eof if server.protocol.is_right(&answer.bytes) => {
             Outcome::pass("the answer, then the end of file")

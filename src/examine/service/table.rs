@@ -37,22 +37,16 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         let mut client = server.connect()?;
         client.send(request.as_bytes())?;
         let right = exactly(expected.as_bytes());
-        let answer = loop {
-            match client.hear(server.patience)? {
-                Some(answer) if answer.end == End::Open && !right.is_match(&answer.bytes) => {}
-                Some(answer) => break Some(answer),
-                None => break None,
-            }
-        };
-        let what = match answer {
-            Some(answer) if right.is_match(&answer.bytes) => {
-                said.push(format!("{} to {}", quoted(&answer.bytes), quoted(request.as_bytes())));
-                continue;
-            }
-            Some(answer) => answer.words(),
-            None => String::from("nothing in time"),
-        };
-        let asked = quoted(request.as_bytes());
+        let is_over = server.until(|| {
+            let answer = client.take()?;
+            Ok(answer.end != End::Open || right.is_match(&answer.bytes))
+        })?;
+        let (answer, asked) = (client.take()?, quoted(request.as_bytes()));
+        if right.is_match(&answer.bytes) {
+            said.push(format!("{} to {asked}", quoted(&answer.bytes)));
+            continue;
+        }
+        let what = if is_over { answer.words() } else { String::from("nothing in time") };
         return Ok(Outcome::fail(format!("{asked} is answered with {what}; {expected} is right")));
     }
     let what = format!("{} requests, {} right answers", TABLE.len(), TABLE.len());

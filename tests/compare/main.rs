@@ -16,6 +16,8 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use socklab::server::DESIGNS;
 
+use support::python;
+
 /// strace, or why there is none.
 fn has_strace() -> bool {
     let found =
@@ -118,7 +120,7 @@ except KeyboardInterrupt:
 
 fn foreign(backlog: &str) -> [String; 3] {
     let path = file(&format!("server-{backlog}.py"), &PYTHON.replace("BACKLOG", backlog));
-    ["python3".into(), path.display().to_string(), "{port}".into()]
+    [python().into(), path.display().to_string(), "{port}".into()]
 }
 
 fn two(one: &[String], other: &[String], options: &[&str]) -> Output {
@@ -184,12 +186,9 @@ fn foreign_servers_of_every_kind() {
         ("selectors", SELECTORS, "parent"),
         ("single", SINGLE, "parent"),
     ];
-    // Itself, so that a script in its place is not waited for sixteen times.
-    let python = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
-    let python = String::from_utf8(python.expect("python3").stdout).expect("UTF-8");
     let servers = kinds.map(|(name, serve, last)| {
         let path = file(&format!("server-{name}.py"), &AROUND.replace("LOOP", serve));
-        ([python.trim().into(), path.display().to_string(), "{port}".into()], last)
+        ([python().into(), path.display().to_string(), "{port}".into()], last)
     });
     for (server, last) in &servers {
         let same = two(server, server, &["--json"]);
@@ -274,7 +273,7 @@ fn a_server_that_writes_its_numbers_down_equals_itself() {
         return;
     }
     let path = file("server-talkative.py", &AROUND.replace("LOOP", TALKATIVE));
-    let server = ["python3".into(), path.display().to_string(), "{port}".into()];
+    let server = [python().into(), path.display().to_string(), "{port}".into()];
     let same = two(&server, &server, &["--all"]);
     assert!(same.status.success(), "{}", said(&same));
     let text = String::from_utf8(same.stdout).expect("UTF-8");
@@ -291,7 +290,7 @@ fn what_differs_late_is_seen() {
         let answer = format!("b\"a\" * 20000 + b\"{letter}\" + b\"a\" * 3000");
         let text = PYTHON.replace("BACKLOG", "5").replace("b\"error\"", &answer);
         let path = file(&format!("server-late-{letter}.py"), &text);
-        ["python3".into(), path.display().to_string(), "{port}".into()]
+        [python().into(), path.display().to_string(), "{port}".into()]
     };
     let script = file("late.txt", "a connect\na send 5\\n\na expect\na close\n");
     let script = script.to_str().expect("UTF-8");

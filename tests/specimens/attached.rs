@@ -12,7 +12,7 @@ use socklab::server::find;
 
 use crate::examined::stranger;
 use crate::look::{Rest, serves, settled};
-use crate::support::{Language, Server, c_program, command, socklab, tids, tree};
+use crate::support::{Language, Server, c_program, command, python, socklab, tids, tree};
 use crate::watch::{descriptors, state, until, until_some};
 use crate::{all, start};
 
@@ -142,7 +142,7 @@ fn what_it_dies_of_is_its_fault_and_the_rest_is_not_made() {
 /// What ends it while its design is found out is told as what it was, and not as the check that asked for the design.
 #[test]
 fn what_it_dies_of_while_its_design_is_found_out() {
-    let mut program = Command::new("python3");
+    let mut program = Command::new(python());
     let program = program.arg("-B").arg(stranger("touchy.py")).arg("0").stderr(Stdio::null());
     let server = Running::start(program);
     let found: Value = until_some("it listens", || {

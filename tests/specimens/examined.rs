@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use socklab::server::{DESIGNS, Serves};
 
-use crate::support::{c_program, refused, socklab};
+use crate::support::{c_program, python, refused, socklab};
 use crate::{all, lecture, table};
 
 /// The checks that there are.
@@ -82,7 +82,7 @@ pub(crate) fn server(name: &str) -> Vec<String> {
         return c(&program);
     }
     let path = stranger(&program).display().to_string();
-    ["python3", "-B", &path, "{port}"].map(String::from).into_iter().chain(words).collect()
+    [python(), "-B", &path, "{port}"].map(String::from).into_iter().chain(words).collect()
 }
 
 /// The command of a row's sound program, and what says that it is the one to be like.
@@ -283,7 +283,7 @@ fn the_lectures_listings_and_their_faults() {
         |row| row.listing.clone(),
         |row| {
             let path = lecture::folder().join(&row.listing).display().to_string();
-            let command = ["python3", "-B", &path, "{port}"].map(String::from);
+            let command = [python(), "-B", &path, "{port}"].map(String::from);
             let ids: Vec<String> = row.faults.iter().chain(&row.harmless).cloned().collect();
             for (id, verdict, why) in verdicts(&ids, &[], &command) {
                 let is_found = ["fail", "weak"].contains(&verdict.as_str());

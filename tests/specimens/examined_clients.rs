@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 use serde_json::Value;
 
 use crate::examined::{alone, examine, verdicts};
-use crate::support::{c_program, socklab};
+use crate::support::{self, c_program, socklab};
 use crate::{all, lecture, table};
 
 /// How many checks there are, each of which has a verdict: N/A, if it is of the other transport.
@@ -88,7 +88,7 @@ fn the_lectures_clients_and_their_faults() {
         |row| row.listing.clone(),
         |row| {
             let path = lecture::folder().join(&row.listing).display().to_string();
-            let command = ["python3", "-B", &path, "{port}"].map(String::from);
+            let command = [support::python(), "-B", &path, "{port}"].map(String::from);
             for (id, verdict, why) in verdicts(&[], &["--client"], &command) {
                 let is_right = if row.faults.contains(&id) {
                     verdict == "fail"
@@ -125,7 +125,7 @@ fn kinds() {
 fn python(body: &str) -> Vec<String> {
     let program =
         format!("import os, socket\nto = os.environ['HOST'], int(os.environ['PORT'])\n{body}\n");
-    ["python3", "-c", &program].map(String::from).to_vec()
+    [support::python(), "-c", &program].map(String::from).to_vec()
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 use serde_json::Value;
 
 use crate::all;
-use crate::support::{c_program, socklab};
+use crate::support::{c_program, python, socklab};
 
 /// Examines a command that is started as these options say.
 fn examine_as(style: &[&str], options: &[&str], command: &[&str]) -> Output {
@@ -145,7 +145,7 @@ fn a_script_in_python() {
         "import sys\na, b = 0, 1\nfor _ in range(int(sys.stdin.readline())):\n    a, b = b, a + b\nprint(a)\n",
     );
     let options = ["--wait", "30", "--only", "A1,B1,B2,C10,D1,D8,D9,D12,D15,E1,E6"];
-    let found = examined(&options, &["python3", script.path()]);
+    let found = examined(&options, &[python(), script.path()]);
     assert_well(&found);
     // What takes long is to be started, and not to be computed.
     assert!(judged(&found).iter().all(|(id, _)| id != "D15"), "{found}");
@@ -290,7 +290,7 @@ fn started_with_the_listening_socket_for_each_client() {
         ("I1", "n/a", PART),
     ];
     let style = [TCP, &["--claims", "iterative"]].concat();
-    let found = assert_judged(&style, &["python3", script.path()], &wanted);
+    let found = assert_judged(&style, &[python(), script.path()], &wanted);
     assert!(word(&found, "isolation").contains("its listening socket (inetd, wait)"), "{found}");
 }
 
@@ -320,9 +320,9 @@ fn started_with_the_listening_socket_until_it_is_idle() {
         ("H7", "pass", ""),
     ];
     let style = [TCP, &["--claims", "iterative"]].concat();
-    assert_judged(&style, &["python3", script.path(), "60"], &wanted);
+    assert_judged(&style, &[python(), script.path(), "60"], &wanted);
     // A shell that waits for it is no part of its design.
-    let line = format!("python3 {} 60; true", script.path());
+    let line = format!("{} {} 60; true", python(), script.path());
     assert_judged(&style, &["sh", "-c", &line], &[("C10", "pass", "at rest: 1 process")]);
 }
 
@@ -335,7 +335,7 @@ fn an_end_of_its_own_is_no_death() {
         ("A6", "n/a", "it ended by itself meanwhile (exit status: 0)"),
         ("B1", "pass", ""),
     ];
-    assert_judged(TCP, &["python3", script.path(), "0.8"], &wanted);
+    assert_judged(TCP, &[python(), script.path(), "0.8"], &wanted);
 }
 
 #[test]
@@ -348,11 +348,11 @@ fn a_death_is_told_though_it_is_started_again() {
         ("D8", "fail", "inetd starts it again at the next request"),
         ("D17", "pass", ""),
     ];
-    assert_judged(TCP, &["python3", script.path()], &wanted);
+    assert_judged(TCP, &[python(), script.path()], &wanted);
     // It answers, and its status says that it has failed.
     let failing = serving("failing.py", "careful(s.accept()[0])\nsys.exit(3)\n");
     let wanted = [("A1", "weak", "exit status: 3"), ("D8", "pass", "")];
-    assert_judged(TCP, &["python3", failing.path()], &wanted);
+    assert_judged(TCP, &[python(), failing.path()], &wanted);
 }
 
 #[test]
@@ -395,12 +395,12 @@ fn started_with_a_socket_of_udp() {
             ("J7", "pass", ""),
         ]
     };
-    let found = assert_judged(UDP, &["python3", once.path()], &wanted("n/a", BETWEEN));
+    let found = assert_judged(UDP, &[python(), once.path()], &wanted("n/a", BETWEEN));
     assert!(word(&found, "isolation").contains("its socket of UDP (inetd, wait)"), "{found}");
-    assert_judged(UDP, &["python3", idle.path(), "60"], &wanted("pass", "it sleeps"));
+    assert_judged(UDP, &[python(), idle.path(), "60"], &wanted("pass", "it sleeps"));
     // Whoever answers answers has his like started by each of his own.
     let any = serving("any.py", ANY_TIME);
-    assert_judged(UDP, &["python3", any.path()], &[("J6", "fail", "without an end")]);
+    assert_judged(UDP, &[python(), any.path()], &[("J6", "fail", "without an end")]);
 }
 
 #[test]

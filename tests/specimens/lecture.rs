@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 
 use crate::diag::{CLOSE_WAIT, listening};
 use crate::look::{Rest, answer, ask, has_ended, serves, settled};
-use crate::support::Server;
+use crate::support::{Server, python};
 use crate::table::following;
 use crate::watch::{Doing, Task, state, stopped, until};
 use crate::wire::Client;
@@ -86,7 +86,7 @@ runpy.run_path(script, run_name='__main__')
 ";
 
 fn start(listing: &str) -> Server {
-    let mut command = Command::new("python3");
+    let mut command = Command::new(python());
     command.args(["-B", "-c", RUN]).arg(folder().join(listing));
     Server::spawn(command)
 }
@@ -282,7 +282,7 @@ fn time_servers() {
 }
 
 fn client(listing: &str, port: u16, args: &[&str]) -> Child {
-    let mut command = Command::new("python3");
+    let mut command = Command::new(python());
     command.args(["-B", "-u"]).arg(folder().join(listing)).arg(port.to_string()).args(args);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("python3 runs")

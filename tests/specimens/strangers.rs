@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::all;
 use crate::examined::{alone, c, examine, server, stranger, verdicts};
+use crate::support::python;
 
 /// A program of `tests/strangers` or of `c-compat`, what `examine` is told about it, and each check with what it may come to.
 type Case =
@@ -379,7 +380,7 @@ fn helpers_are_no_workers() {
             let claims = format!("--claims={claim}");
             let (_, verdict, why) = &verdicts(&["C10".to_owned()], &[&claims], command)[0];
             assert_eq!(verdict, "pass", "{why}");
-            assert_eq!(why.contains("the others have none"), command[0] == "python3", "{why}");
+            assert_eq!(why.contains("the others have none"), command[0] == python(), "{why}");
         },
     );
 }

@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::thread::JoinHandle;
 
 use nix::libc;
@@ -70,6 +71,16 @@ pub fn c_program(name: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/c").join(name);
     assert!(path.exists(), "{} is missing: run `make test`, which builds it", path.display());
     path
+}
+
+/// The interpreter of Python itself: where `python3` is a script, that starts several processes before it.
+pub fn python() -> &'static str {
+    static PYTHON: OnceLock<String> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let told =
+            Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
+        String::from_utf8(told.expect("python3 runs").stdout).expect("UTF-8").trim().to_owned()
+    })
 }
 
 /// A running server, in a process group of its own.

@@ -26,15 +26,12 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         return Ok(Outcome::not_applicable("it serves once"));
     }
     // To be stopped and to go on is no client's doing.
-    let server = exam.start()?;
-    server.while_stopped(|| Ok(()))?;
-    if let Some(outcome) = server.ailment()? {
+    if let Some(harm) = exam.harm_of_stops()? {
         return Err(Trouble::Broken(format!(
             "stopped and continued (SIGSTOP, SIGCONT), without any client: {}",
-            outcome.what
+            harm.what
         )));
     }
-    drop(server);
     let deeds: [Deed<'_>; 2] = [
         (String::from("a reset before accept()"), Box::new(|server| queue(server, |_| Ok(())))),
         (

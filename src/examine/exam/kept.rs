@@ -7,7 +7,7 @@ use super::Exam;
 use crate::examine::clients::{churn, empty, heavy};
 use crate::examine::costly::{Heaviness, outweighs, waiting, weigh};
 use crate::examine::design::{Design, Kind, Manners, identify, manners};
-use crate::examine::faults::Habits;
+use crate::examine::faults::{Habits, signals};
 use crate::examine::leaks::Growth;
 use crate::examine::log::{Log, quoted};
 use crate::examine::protocol::{Heavy, Shape};
@@ -130,6 +130,20 @@ impl Exam<'_> {
             Ok(server.probe()? == Probe::Right && server.ended().is_none())
         };
         self.kept(&self.bears_empty, &empty::CHECK, bears).copied()
+    }
+
+    /// What it does to the server to be stopped and to go on (SIGSTOP, SIGCONT), without any client; `None` if nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of starting, stopping and looking.
+    pub(in crate::examine) fn harm_of_stops(&self) -> Result<Option<&Outcome>, Trouble> {
+        let harm = || {
+            let server = self.start()?;
+            server.while_stopped(|| Ok(()))?;
+            server.ailment()
+        };
+        self.kept(&self.harm_of_stops, &signals::CHECK, harm).map(Option::as_ref)
     }
 
     /// Which calls the server makes for one good client.

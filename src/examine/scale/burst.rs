@@ -14,7 +14,8 @@ use crate::subject::is_end;
 pub(in crate::examine) const CHECK: Check = Check {
     id: "G2",
     name: "200 clients within a moment",
-    does: "begins to connect with 200 clients at once (O_NONBLOCK), and lets each ask as soon as it is connected",
+    does: "begins to connect with 200 clients at once (O_NONBLOCK), and lets each ask as soon as it is connected; while as many \
+           connect as the queue has room for, the server is stopped (SIGSTOP), if it bears that",
     sees: "how many are connected at once, what the kernel has turned away (ListenOverflows), and the answers",
     matters: "for whom the queue of the listening socket has no room, the kernel does not answer: it tries again after a second, \
               and after three",
@@ -36,8 +37,13 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     server.settles()?;
     let backlog = server.listeners()?.iter().map(|row| row.idiag_wqueue).min().unwrap_or(0);
     let before = (counter("TcpExt", "ListenOverflows")?, counter("TcpExt", "ListenDrops")?);
-    let mut connecting: Vec<Client> = Vec::new();
-    for _ in 0..CLIENTS {
+    // Whoever is fast enough would have taken in each before the next one comes.
+    let at_once = match server.is_ours() && exam.harm_of_stops()?.is_none() {
+        true => CLIENTS.min(backlog as usize),
+        false => 0,
+    };
+    let (mut connecting, waited) = queued(&server, at_once)?;
+    for _ in at_once..CLIENTS {
         connecting.extend(server.begin_connect()?);
     }
     if connecting.len() < CLIENTS {
@@ -104,7 +110,7 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let unanswered = arrived(&server, &asking)?;
     let others = if exam.plan.is_alone() { "" } else { " (other servers' among them)" };
     let line = format!(
-        "{answered} answered at once, {} not connected yet, {turned_away} refused; backlog {backlog}, ListenOverflows {}, \
+        "{waited}{answered} answered at once, {} not connected yet, {turned_away} refused; backlog {backlog}, ListenOverflows {}, \
          ListenDrops {}{others}",
         connecting.len() + asking.len() - unanswered,
         counter("TcpExt", "ListenOverflows")? - before.0,
@@ -128,6 +134,23 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
         Outcome::new(Verdict::Info, what)
     }
     .with(line))
+}
+
+/// Clients that have come while the server was stopped, and how many of them were in its queue, in words.
+fn queued(server: &Server, count: usize) -> Result<(Vec<Client>, String), Trouble> {
+    if count == 0 {
+        return Ok(Default::default());
+    }
+    server.while_stopped(|| {
+        let mut clients: Vec<Client> = Vec::new();
+        for _ in 0..count {
+            clients.extend(server.begin_connect()?);
+        }
+        let are_there = || clients.iter().try_fold(true, |all, one| Ok(all && one.is_connected()?));
+        server.until(are_there)?;
+        let waiting: u32 = server.listeners()?.iter().map(|row| row.idiag_rqueue).sum();
+        Ok((clients, format!("{waiting} waited in the queue when it went on; ")))
+    })
 }
 
 /// How many of these are connected for the server too: a client is so when its SYN is answered, but where the queue

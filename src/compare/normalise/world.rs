@@ -101,6 +101,7 @@ impl World {
     pub(super) fn new(root: u32) -> Self {
         let mut world = Self::default();
         world.tasks.insert(root, Made { by: None, is_thread: false, order: 0, served: None });
+        world.known.tasks.insert(root);
         world.tables.insert(root, 0);
         world.names = STREAMS.map(String::from).to_vec();
         let stream = |name: usize| (name as u32, Open { name, is_cloexec: false });
@@ -114,7 +115,7 @@ impl World {
             && let Event::Call(call) = happened.event
         {
             let is_thread = call.args.iter().any(|arg| arg.contains("CLONE_THREAD"));
-            self.known.tasks.extend([made, happened.pid]);
+            self.known.tasks.insert(made);
             let (by, order) = (Some(happened.pid), self.tasks.len());
             self.tasks.entry(made).or_insert(Made { by, is_thread, order, served: None });
         }

@@ -1,5 +1,6 @@
 //! Servers as others write them: what `socklab examine` is not to say of them.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -7,7 +8,7 @@ use serde_json::Value;
 
 use crate::all;
 use crate::examined::{alone, c, examine, server, stranger, verdicts};
-use crate::support::python;
+use crate::support::{c_program, python};
 
 /// A program of `tests/strangers` or of `c-compat`, what `examine` is told about it, and each check with what it may come to.
 type Case =
@@ -571,6 +572,23 @@ fn two_examiners_beside_each_other_without_namespaces() {
             let verdict = finding["verdict"].as_str().expect("a word");
             assert!(["pass", "info"].contains(&verdict), "{finding}");
         }
+    }
+}
+
+/// What a check wants to know besides is not found out beside a server that has the one port.
+#[test]
+fn a_port_of_its_own_without_namespaces() {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
+    let port = free.expect("a free port").port();
+    for id in ["C3", "G2"] {
+        let server = c_program("epoll").display().to_string();
+        let command = format!("--only {id} --port {port} -- {server} --port {port}");
+        let output = without_namespaces(&command).output().expect("unshare, of util-linux, runs");
+        let Ok(found) = serde_json::from_slice::<Value>(&output.stdout) else {
+            return eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        let verdict = found["findings"][0]["verdict"].as_str();
+        assert!(matches!(verdict, Some("info" | "pass")), "{found}");
     }
 }
 

@@ -33,15 +33,13 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     if exam.is_single_use()? {
         return Ok(Outcome::not_applicable("it serves once"));
     }
+    // Whoever is fast enough would take in each before the next one comes, and is stopped meanwhile.
+    let is_stopped = exam.starts_anew() && matches!(exam.harm_of_stops(), Ok(None));
     let server = exam.start()?;
     server.settles()?;
     let backlog = server.listeners()?.iter().map(|row| row.idiag_wqueue).min().unwrap_or(0);
     let before = (counter("TcpExt", "ListenOverflows")?, counter("TcpExt", "ListenDrops")?);
-    // Whoever is fast enough would have taken in each before the next one comes.
-    let at_once = match server.is_ours() && exam.harm_of_stops()?.is_none() {
-        true => CLIENTS.min(backlog as usize),
-        false => 0,
-    };
+    let at_once = if is_stopped { CLIENTS.min(backlog as usize) } else { 0 };
     let (mut connecting, waited) = queued(&server, at_once)?;
     for _ in at_once..CLIENTS {
         connecting.extend(server.begin_connect()?);

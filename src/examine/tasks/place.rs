@@ -1,5 +1,6 @@
 //! C3: in which call it waits.
 
+use crate::examine::server::Server;
 use crate::examine::{Check, Exam, OnRunning, Outcome, Over, Trouble};
 use crate::report::Verdict;
 use crate::subject::watch::Doing;
@@ -21,34 +22,36 @@ pub(in crate::examine) const CHECK: Check = Check {
 
 fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     let server = exam.start()?;
-    server.until_at_rest()?;
-    let places = || {
-        let mut places: Vec<String> = Vec::new();
-        for task in server.tasks() {
-            match task.doing() {
-                Doing::Blocked(call) => places.push(call.to_string()),
-                Doing::Hidden => {
-                    return Err(Trouble::Blocked(format!(
-                        "/proc/{}/syscall may not be read",
-                        task.pid
-                    )));
-                }
-                _ => {}
-            }
-        }
-        places.sort();
-        places.dedup();
-        Ok(places)
-    };
-    let alone = places()?;
+    let alone = places(&server)?;
     let what = format!("at rest it waits in {}", alone.join(", "));
     let outcome = Outcome::new(Verdict::Info, what).with_all(server.scene());
-    if !server.is_tcp || exam.speaks_first()?.is_some() {
+    let is_tcp = server.is_tcp;
+    // What follows may be found out with another one, on the same port.
+    drop(server);
+    if !is_tcp || exam.speaks_first()?.is_some() {
         return Ok(outcome);
     }
-    let client = server.connect_accepted()?;
-    server.until_at_rest()?;
-    let served = places()?;
-    drop(client);
+    let server = exam.start()?;
+    let _client = server.connect_accepted()?;
+    let served = places(&server)?;
     Ok(outcome.with(format!("with a silent client it waits in {}", served.join(", "))))
+}
+
+/// The calls in which the tasks of a server at rest are blocked, each once.
+fn places(server: &Server) -> Result<Vec<String>, Trouble> {
+    server.until_at_rest()?;
+    let mut places: Vec<String> = Vec::new();
+    for task in server.tasks() {
+        match task.doing() {
+            Doing::Blocked(call) => places.push(call.to_string()),
+            Doing::Hidden => {
+                let what = format!("/proc/{}/syscall may not be read", task.pid);
+                return Err(Trouble::Blocked(what));
+            }
+            _ => {}
+        }
+    }
+    places.sort();
+    places.dedup();
+    Ok(places)
 }

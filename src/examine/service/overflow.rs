@@ -47,17 +47,17 @@ fn ask(server: &Server, n: u32, right: &[u8], bits: u32) -> Result<Outcome, Trou
     client.send(format!("{n}\n").as_bytes())?;
     // It is told something, or at work on it.
     let meter = Meter::of(&server.processes());
-    let computes = || meter.spent(&server.processes()) >= AT_WORK;
-    server.until_or_stuck(|| Ok(client.is_told()? || computes()))?;
+    let spent = || meter.spent(&server.processes());
+    server.until_or_stuck(|| Ok(client.is_told()? || spent() >= AT_WORK))?;
     if !client.is_told()? {
-        return Ok(if computes() {
+        return Ok(if server.is_at_rest() {
+            Outcome::fail(format!("fib({n}) is neither answered nor refused"))
+                .with_all(server.scene())
+        } else {
             Outcome::new(
                 Verdict::Info,
                 format!("fib({n}) is computed, which takes too long to see whether it fits (D16)"),
             )
-        } else {
-            Outcome::fail(format!("fib({n}) is neither answered nor refused"))
-                .with_all(server.scene())
         });
     }
     // A connection that carries several requests stays open.

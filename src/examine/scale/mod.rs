@@ -6,7 +6,7 @@ use super::server::Server;
 use super::{Exam, Outcome, Trouble};
 use crate::posix::sys_resource::{RLIMIT_NOFILE, getrlimit};
 use crate::report::plural::counted;
-use crate::subject::{Limits, until, watch};
+use crate::subject::{Limits, watch};
 use std::time::Duration;
 
 pub(super) mod beyond;
@@ -73,21 +73,9 @@ fn queued(server: &Server) -> Result<u32, Trouble> {
 
 /// Waits until no more than so many clients wait to be accepted; false if that does not come about.
 fn until_accepted(server: &Server, longest: u32) -> Result<bool, Trouble> {
-    let mut trouble = None;
     let is_short = || Ok(queued(server)? <= longest);
-    let found = until(Duration::from_secs(1), || {
-        let is_short = is_short().unwrap_or_else(|error: Trouble| {
-            trouble = Some(error);
-            true
-        });
-        Ok(is_short.then_some(()))
-    })?;
-    match (trouble, found) {
-        (Some(trouble), _) => Err(trouble),
-        (None, Some(())) => Ok(true),
-        // To look at all of its tasks takes long when there are very many.
-        (None, None) => server.until_or_stuck(is_short),
-    }
+    // To look at all of its tasks takes long when there are very many.
+    Ok(server.until_within(Duration::from_secs(1), is_short)? || server.until_or_stuck(is_short)?)
 }
 
 /// What has become of clients that say nothing.

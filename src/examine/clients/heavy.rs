@@ -48,8 +48,9 @@ fn run(exam: &Exam) -> Result<Outcome, Trouble> {
     // As many that each of several would get some.
     let is_by_chance = is_shared_out || design.kind.is_loop();
     let cheap = if has_workers && is_by_chance && design.workers > 1 { 16 } else { 1 };
+    let tries = if cheap > 1 { TRIES } else { 1 };
     let mut waited = None;
-    for _ in 0..if cheap > 1 { TRIES } else { 1 } {
+    for _ in 0..tries {
         waited = waiting(&server, heavy, costly, cheap)?;
         if waited != Some(0) {
             break;
